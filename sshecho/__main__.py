@@ -1,0 +1,76 @@
+"""The sshecho command: ``sshecho serve``, and what else there is to do from a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import ClassVar, NoReturn
+
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import globalLogBeginner
+from twisted.python.usage import Options, UsageError
+
+from sshecho import __version__, tap
+from sshecho.service.console import makeConsole
+
+
+class MainOptions(Options):
+    """The options of the command itself."""
+
+    synopsis = "Usage: sshecho"
+    subCommands: ClassVar = [["serve", None, tap.Options, "Open the doors and serve."]]
+
+    def opt_version(self) -> NoReturn:
+        """Say the version and exit."""
+        print(f"sshecho {__version__}")
+        raise SystemExit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those of the command line if not given.
+
+    Returns:
+        The exit status: 0 when all went well, 2 after a line that says what is wrong with the
+        arguments.
+
+    Raises:
+        StartError: a SystemExit with status 1 and a line that says what is wrong.
+    """
+    options = MainOptions()
+    try:
+        options.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
+        if options.subCommand is None:
+            raise UsageError("which command? There is: serve")
+    except UsageError as error:
+        command = " ".join(filter(None, ["sshecho", getattr(options, "subCommand", None)]))
+        print(f"{command}: {error} (see {command} --help)", file=sys.stderr)
+        return 2
+    return serve(options.subOptions)
+
+
+def serve(options: tap.Options) -> int:
+    """Serve until SIGINT or SIGTERM; what twistd does, for one service in the foreground.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        StartError: when the server can't start.
+    """
+    from twisted.internet import reactor as theReactor
+
+    reactor = IReactorCore(theReactor)
+    globalLogBeginner.beginLoggingTo([makeConsole(sys.stderr)], redirectStandardIO=False)
+    service = tap.makeService(options, reactor)
+    service.privilegedStartService()
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

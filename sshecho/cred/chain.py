@@ -1,0 +1,81 @@
+"""The chain of checkers: several stores for one kind of credentials, asked in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from twisted.conch.error import ValidPublicKey
+from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
+from twisted.cred.credentials import ICredentials
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+from zope.interface import Interface, implementer
+
+
+@implementer(ICredentialsChecker)
+class CheckerChain:
+    """Checkers for one kind of credentials; the first that accepts wins.
+
+    A Portal keeps one checker for each interface, and the last one registered silently wins:
+    so all of a kind are joined here. A checker that breaks is logged and the next is asked;
+    nobody is let in by an error.
+
+    Args:
+        interface: the kind of credentials.
+        checkers: asked in this order.
+    """
+
+    _log = Logger()
+
+    def __init__(self, interface: type[Interface], checkers: Sequence[ICredentialsChecker]) -> None:
+        self.credentialInterfaces = (interface,)
+        self._checkers = checkers
+
+    def requestAvatarId(self, credentials: ICredentials) -> Deferred[bytes | tuple[()]]:
+        """Return who it is.
+
+        Args:
+            credentials: what the client showed.
+
+        Returns:
+            A Deferred of the user's name, or of ANONYMOUS. It fails with UnauthorizedLogin when
+            no checker accepts, and with ValidPublicKey when the credentials are a key without
+            a signature and a checker knows the key.
+        """
+        return Deferred.fromCoroutine(self._ask(credentials))
+
+    async def _ask(self, credentials: ICredentials) -> bytes | tuple[()]:
+        for checker in self._checkers:
+            try:
+                answer = await maybeDeferred(checker.requestAvatarId, credentials)
+            except UnauthorizedLogin:
+                continue
+            except ValidPublicKey:
+                raise
+            except Exception:
+                self._log.failure("{checker} broke, and lets nobody in", checker=_name(checker))
+                continue
+            # Avatar IDs are bytes; some checkers, such as Twisted's own for unix, return str.
+            avatarId = answer.encode() if isinstance(answer, str) else answer
+            if avatarId == ANONYMOUS or (isinstance(avatarId, bytes) and avatarId):
+                return avatarId
+            self._log.error("{checker} accepted a login but names nobody", checker=_name(checker))
+        raise UnauthorizedLogin
+
+
+def _name(checker: object) -> str:
+    return type(checker).__name__
+
+
+def makePortal(
+    realm: IRealm, checkers: Mapping[type[Interface], Sequence[ICredentialsChecker]]
+) -> Portal:
+    """Return a Portal to a realm, with a chain for each kind of credentials.
+
+    Args:
+        realm: what gives out the avatars.
+        checkers: for each credentials interface its checkers, in the order to ask them.
+    """
+    return Portal(realm, [CheckerChain(kind, chain) for kind, chain in checkers.items()])

@@ -1,0 +1,132 @@
+"""Files of secrets and keys: who may own them, and reading them again when they change."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from twisted.logger import Logger
+
+_SETTLED = 2.0
+"""Seconds after which a file's time stamp has surely moved on if the file was written again."""
+
+T = TypeVar("T")
+
+
+class BadFileError(Exception):
+    """A file that can't be used: the text says which, where and why, and holds no secret."""
+
+
+def readStrictly(path: bytes) -> tuple[bytes, os.stat_result]:
+    """Read a file that nobody else can have written (what sshd calls StrictModes).
+
+    Args:
+        path: the file. It and its folder must belong to root or to us, and must not be writable
+            by group or others.
+
+    Returns:
+        What is in it, and its status at that moment.
+
+    Raises:
+        BadFileError: when it is missing, unreadable, no regular file, or open to others.
+    """
+    name = os.fsdecode(path)
+    try:
+        # Not blocking: a FIFO under this name must not hang the thread.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise BadFileError(f"{name}: not a regular file")
+            _checkOwner(name, status)
+            folder = os.path.dirname(os.path.realpath(path))
+            _checkOwner(os.fsdecode(folder), os.stat(folder))
+            return file.read(), status
+    except OSError as error:
+        raise BadFileError(f"{name}: {error.strerror}") from None
+
+
+def _checkOwner(name: str, status: os.stat_result) -> None:
+    if status.st_uid not in (0, os.geteuid()):
+        raise BadFileError(f"{name}: belongs to user {status.st_uid}, not to us or root")
+    if status.st_mode & 0o022:
+        mode = stat.S_IMODE(status.st_mode)
+        raise BadFileError(f"{name}: others can write to it (mode {mode:04o}); chmod go-w it")
+
+
+@dataclass(frozen=True)
+class _Version(Generic[T]):
+    identity: tuple[int, ...]
+    content: T
+
+
+class WatchedFile(Generic[T]):
+    """A file that is parsed when it has changed, and not again before.
+
+    Blocks; safe to call from several threads.
+
+    Args:
+        path: the file.
+        parse: makes of the file's bytes what is kept; raises ValueError with a text that says
+            which line is wrong, and why.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: str | bytes, parse: Callable[[bytes], T]) -> None:
+        self.path = os.fsencode(path)
+        self._parse = parse
+        self._version: _Version[T] | None = None
+        self._complaint = ""
+
+    def readOrComplain(self) -> T | None:
+        """Return what is in the file now, or None when it can't be used, which is said once."""
+        try:
+            content = self.read()
+        except BadFileError as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                self._log.error("{error}; until it is mended it lets nobody in", error=error)
+            return None
+        self._complaint = ""
+        return content
+
+    def read(self) -> T:
+        """Return what is in the file now.
+
+        Raises:
+            BadFileError: when the file can't be used as it is now.
+        """
+        version = self._version
+        if version is not None and version.identity == self._identityNow():
+            return version.content
+        content, status = readStrictly(self.path)
+        try:
+            parsed = self._parse(content)
+        except ValueError as error:
+            raise BadFileError(f"{os.fsdecode(self.path)}: {error}") from None
+        # A file written twice within a tick of its clock looks the same: don't keep one so fresh.
+        settled = time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED
+        self._version = _Version(_identity(status), parsed) if settled else None
+        return parsed
+
+    def _identityNow(self) -> tuple[int, ...] | None:
+        try:
+            return _identity(os.stat(self.path))
+        except OSError:
+            return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    # Ownership and modes change the ctime too, so a file that was opened to others is read again.
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )

@@ -1,0 +1,61 @@
+"""The console: short lines for a person at the terminal, from the log's events."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TextIO
+
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    eventAsText,
+    formatTime,
+)
+from zope.interface import implementer
+
+from sshecho.session import FOR_PEOPLE
+
+
+@implementer(ILogObserver)
+class Console:
+    """Writes each event as a line.
+
+    Args:
+        stream: where; a line that can't be written is dropped, the server goes on.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event."""
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        time = formatTime(event.get("log_time"), "%H:%M:%S")
+        level = event.get("log_level", LogLevel.info)
+        mark = "" if level is LogLevel.info else f"{level.name}: "
+        with suppress(OSError, ValueError):  # a terminal that is gone, a stream that is closed
+            print(f"{time} {mark}{escape(text)}", file=self._stream, flush=True)
+
+
+def escape(text: str) -> str:
+    """Return text that can't steer a terminal: all but printable characters escaped.
+
+    The lines of a traceback stay lines.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def makeConsole(stream: TextIO) -> ILogObserver:
+    """Return an observer that shows what people want to know, and whatever is a warning.
+
+    Args:
+        stream: where the lines go.
+    """
+    levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
+    levels.setLogLevelForNamespace(FOR_PEOPLE, LogLevel.info)
+    # A class of ours that stands on one of Conch's logs Conch's small talk under its own name.
+    levels.setLogLevelForNamespace(f"{FOR_PEOPLE}.ssh", LogLevel.warn)
+    return FilteringLogObserver(Console(stream), [levels])

@@ -1,0 +1,139 @@
+"""The doors: what listens, at which endpoint, for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
+from twisted.python.failure import Failure
+
+from sshecho.service.start import StartError
+from sshecho.session import peerName
+
+_KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
+"""Endpoints of which we know where their clients come from."""
+
+
+class Door(Service):
+    """One endpoint and what answers there.
+
+    Args:
+        name: ``ssh`` or ``line``.
+        description: a Twisted server endpoint, such as ``tcp:2222:interface=127.0.0.1``.
+        factory: what builds the protocols.
+        reactor: what listens.
+        loopbackOnly: whether to refuse every address that others could reach.
+
+    Raises:
+        StartError: when the description is not one of an endpoint.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        factory: IProtocolFactory,
+        reactor: IReactorCore,
+        *,
+        loopbackOnly: bool,
+    ) -> None:
+        self.name = name
+        self._description = description
+        self._factory = factory
+        self._loopbackOnly = loopbackOnly
+        self._port: IListeningPort | None = None
+        try:
+            self._endpoint = serverFromString(reactor, description)
+        except Exception as error:
+            example = "tcp:8000:interface=127.0.0.1"
+            why = f"not a Twisted server endpoint such as {example} ({_reason(error)})"
+            raise self._startError(why) from None
+
+    def _startError(self, why: str) -> StartError:
+        return StartError(f"the {self.name} door at {self._description}: {why}")
+
+    def privilegedStartService(self) -> None:
+        """Listen.
+
+        Raises:
+            StartError: when that can't be done, or may not be.
+        """
+        outcome: list[IListeningPort | Failure] = []
+        self._endpoint.listen(self._factory).addBoth(outcome.append)
+        if not outcome:
+            raise self._startError("endpoints that don't listen at once are not supported")
+        if isinstance(outcome[0], Failure):
+            raise self._startError(_reason(outcome[0].value))
+        self._port = outcome[0]
+        if self._loopbackOnly and not self._isLoopback(self._port):
+            self._port.stopListening()
+            self._port = None
+            raise self._startError(
+                "the demonstration login is for loopback addresses only; give --auth"
+            )
+
+    def _isLoopback(self, port: IListeningPort) -> bool:
+        kind = self._description.partition(":")[0]
+        host = getattr(port.getHost(), "host", None)
+        return kind in _KNOWN_ADDRESSES and host is not None and ip_address(host).is_loopback
+
+    def startService(self) -> None:
+        """Listen, unless `privilegedStartService` was there first."""
+        super().startService()
+        if self._port is None:
+            self.privilegedStartService()
+
+    @property
+    def address(self) -> IAddress:
+        """Where it listens."""
+        assert self._port is not None
+        return self._port.getHost()
+
+    @property
+    def tls(self) -> bool:
+        """Whether it speaks TLS."""
+        return self._description.startswith("ssl:")
+
+    def __str__(self) -> str:
+        """Return where it listens, as people write it."""
+        return peerName(self.address)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Listen no more."""
+        super().stopService()
+        port, self._port = self._port, None
+        return port.stopListening() if port is not None else None
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, CannotListenError):
+        error = error.socketError
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+class House(MultiService):
+    """All the doors.
+
+    Args:
+        doors: in the order in which to open them.
+        announce: called with the doors once all of them are open.
+    """
+
+    def __init__(self, doors: Sequence[Door], announce: Callable[[Sequence[Door]], None]) -> None:
+        super().__init__()
+        self.doors = doors
+        self._announce = announce
+        for door in doors:
+            door.setServiceParent(self)
+
+    def startService(self) -> None:
+        """Open the doors that are still closed, and say so."""
+        super().startService()
+        self._announce(self.doors)

@@ -1,0 +1,77 @@
+"""The session: what a login's application can ask its transport about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport, ITransport
+from zope.interface import Attribute
+
+FOR_PEOPLE = "sshecho"
+"""The name of the logger of what the person at the server's terminal wants to know."""
+
+
+@dataclass(frozen=True)
+class Pty:
+    """The terminal that a client asked for.
+
+    Attributes:
+        term: the value of TERM, such as ``b"xterm-256color"``.
+        columns: width in characters, at least 1.
+        rows: height in characters, at least 1.
+    """
+
+    term: bytes
+    columns: int
+    rows: int
+
+
+@dataclass
+class Session:
+    """One session of one login.
+
+    Attributes:
+        user: who logged in; ``b"anonymous"`` for an anonymous login.
+        door: ``"ssh"`` or ``"line"``.
+        peer: the client's ``address:port``.
+        env: the environment that the client sent.
+        pty: the terminal, or None.
+        command: what the client asked to run, or None for a shell.
+    """
+
+    user: bytes
+    door: str
+    peer: str
+    env: dict[bytes, bytes] = field(default_factory=dict)
+    pty: Pty | None = None
+    command: bytes | None = None
+
+
+class ISessionTransport(ITransport, IConsumer, IPushProducer):
+    """The transport of an application: a stream that can be paced, and its session."""
+
+    session: Session = Attribute("The Session that this transport belongs to.")
+
+
+class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
+    """What Twisted gives a stream protocol for a transport, said in one interface."""
+
+
+def userName(user: bytes) -> str:
+    """Return a user's name as people and logs write it: quoted, all that is odd escaped."""
+    return repr(user.decode("utf-8", "backslashreplace"))
+
+
+def peerName(address: object) -> str:
+    """Return an address as people and logs write it.
+
+    Args:
+        address: an IAddress of Twisted's, such as IPv4Address.
+
+    Returns:
+        ``192.0.2.1:2222``, ``[2001:db8::1]:2222``, or what the address says of itself.
+    """
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,26 @@
+"""The avatar of an SSH login."""
+
+from __future__ import annotations
+
+from twisted.conch.avatar import ConchUser
+
+from sshecho.cred.realm import Application
+from sshecho.ssh.session import SessionChannel
+
+
+class SSHAvatar(ConchUser):
+    """Acts for one user at the SSH door: may open sessions, and nothing else.
+
+    Attributes:
+        user: the user's name.
+        application: returns the protocol that runs in a new session.
+    """
+
+    def __init__(self, user: bytes, application: Application) -> None:
+        super().__init__()
+        self.user = user
+        self.application = application
+        self.channelLookup[b"session"] = SessionChannel
+
+    def logout(self) -> None:
+        """Nothing to let go of: an echo keeps nothing."""

@@ -1,0 +1,59 @@
+"""The factory of the SSH door: builds a transport for each connection, and its services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.conch.ssh.factory import SSHFactory
+from twisted.conch.ssh.service import SSHService
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
+from sshecho.ssh.algorithms import HOST_SIGNATURES
+from sshecho.ssh.connection import Connection
+from sshecho.ssh.hostkeys import HostKey
+from sshecho.ssh.transport import Transport
+from sshecho.ssh.userauth import UserAuth
+
+
+class EchoSSHFactory(SSHFactory):
+    """Builds the protocol of each SSH connection.
+
+    Args:
+        portal: where logins are checked.
+        hostKeys: at least one; the first is the one that clients are offered first.
+    """
+
+    protocol = Transport
+    noisy = False
+    primes = None  # no group exchange is offered
+
+    def __init__(self, portal: Portal, hostKeys: Sequence[HostKey]) -> None:
+        self.portal = portal
+        self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
+        self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
+        self._signatures = [
+            name
+            for host in hostKeys
+            for name in host.key.supportedSignatureAlgorithms()
+            if name in HOST_SIGNATURES
+        ]
+
+    def buildProtocol(self, addr: IAddress | None) -> Transport:
+        """Return the transport of a new connection."""
+        transport = Factory.buildProtocol(self, addr)
+        assert isinstance(transport, Transport)
+        transport.supportedPublicKeys = self._signatures
+        return transport
+
+    def getService(self, transport: Transport, service: bytes) -> type[SSHService] | None:
+        """Return the service that is due now, or None when the client asks for another.
+
+        Each is had once, in its turn: ssh-userauth after the key exchange, ssh-connection after
+        the login. A client that could have ssh-userauth again would have its tries anew.
+        """
+        if service == UserAuth.name and transport.service is None:
+            return UserAuth if transport.isEncrypted("both") else None
+        loggedIn = isinstance(transport.service, UserAuth) and hasattr(transport, "avatar")
+        return Connection if service == Connection.name and loggedIn else None

@@ -1,0 +1,224 @@
+"""The session channel: a shell or a command, with a terminal or without (RFC 4254, section 6)."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from twisted.conch.ssh.channel import SSHChannel
+from twisted.conch.ssh.common import getNS
+from twisted.conch.ssh.session import parseRequest_pty_req, parseRequest_window_change
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IProducer,
+    IProtocol,
+    IPushProducer,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sshecho.session import ISessionTransport, Pty, Session, peerName
+from sshecho.ssh.terminal import Terminal
+
+if TYPE_CHECKING:
+    from sshecho.ssh.avatar import SSHAvatar
+    from sshecho.ssh.connection import Connection
+
+MAX_ENV = 64
+"""How many environment variables a session keeps."""
+MAX_ENV_BYTES = 16 * 1024
+"""How many bytes the names and values of a session's environment may have together."""
+
+
+@implementer(ISessionTransport)
+class SessionChannel(SSHChannel):
+    """One session: Conch's channel, and the transport of the application that runs in it.
+
+    Conch's SSHSession gives a program no way to slow down a client that sends more than it
+    reads. Here the channel is a producer like any transport: while it is paused it keeps what
+    still arrives, at most one window, and grants the client no more.
+
+    Attributes:
+        session: what the client has asked for so far.
+        paused: whether the application has told the channel to wait.
+    """
+
+    conn: Connection
+    avatar: SSHAvatar
+    name = b"session"
+    _log = Logger()
+
+    def channelOpen(self, specificData: bytes) -> None:
+        """Begin to wait for requests."""
+        peer = peerName(self.conn.transport.transport.getPeer())
+        self.session = Session(user=self.avatar.user, door="ssh", peer=peer)
+        self.paused = True  # until there is an application
+        self._application: IProtocol | None = None
+        self._terminal: Terminal | None = None
+        self._begun = False
+        self._received: deque[bytes] = deque()
+        self._eof = False
+        self._producer: IPushProducer | None = None
+        self._stalled = False
+
+    # What the client asks for.
+
+    def request_pty_req(self, data: bytes) -> bool:
+        """Keep the terminal's type and size (section 6.2)."""
+        if self._application is not None:
+            return False
+        term, (rows, columns, _, _), _ = parseRequest_pty_req(data)
+        self.session.pty = Pty(term, columns or 80, rows or 24)
+        return True
+
+    def request_window_change(self, data: bytes) -> bool:
+        """Keep the terminal's new size (section 6.7)."""
+        if self.session.pty is None:
+            return False
+        rows, columns, _, _ = parseRequest_window_change(data)
+        self.session.pty = Pty(self.session.pty.term, columns or 80, rows or 24)
+        if self._terminal is not None:
+            self._terminal.resize()
+        return True
+
+    def request_env(self, data: bytes) -> bool:
+        """Keep an environment variable (section 6.4)."""
+        name, value, _ = getNS(data, 2)
+        env = {**self.session.env, name: value}
+        size = sum(len(name) + len(value) for name, value in env.items())
+        if self._application is not None or len(env) > MAX_ENV or size > MAX_ENV_BYTES:
+            return False
+        self.session.env = env
+        return True
+
+    def request_shell(self, _data: bytes) -> bool:
+        """Get ready to run the application (section 6.5)."""
+        return self._prepare()
+
+    def request_exec(self, data: bytes) -> bool:
+        """Get ready to run the application with a command (section 6.5)."""
+        return self._prepare(getNS(data)[0])
+
+    def _prepare(self, command: bytes | None = None) -> bool:
+        if self._application is not None:
+            return False  # a session runs one program
+        self.session.command = command
+        self._application = self.avatar.application()
+        return True
+
+    def begin(self) -> None:
+        """Run the application, once a request for it has been answered."""
+        if self._application is None or self._begun:
+            return
+        self._begun = True
+        if self.session.pty is not None:
+            self._application = self._terminal = Terminal(self._application)
+        self.paused = False
+        self._application.makeConnection(self)
+        self.resumeProducing()
+
+    # What the client sends.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass it on, or keep it while the application is not ready for it."""
+        if not self.closing:
+            self._received.append(data)
+            self._deliver()
+
+    def eofReceived(self) -> None:
+        """Nothing more will come, but what is kept still has to be passed on."""
+        self._eof = True
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Pass on what has been received, for as long as the application wants it."""
+        application = cast(IProtocol, self._application)
+        while self._received and not self.paused and not self.closing:
+            application.dataReceived(self._received.popleft())
+        if self._eof and not self._received and not self.paused and not self.closing:
+            self._eof = False
+            if IHalfCloseableProtocol.providedBy(application):
+                IHalfCloseableProtocol(application).readConnectionLost()
+            else:
+                self.loseConnection()
+
+    def closeReceived(self) -> None:
+        """The client wants no more of this session: what it has not taken by now is dropped."""
+        self.buf = b""
+        self.extBuf = []
+        self.closing = 1
+        self.conn.sendClose(self)
+
+    def closed(self) -> None:
+        """Both sides have closed: tell the application, whatever state it is in."""
+        self.closing = 1
+        if self._application is None or not self._begun:
+            return
+        try:
+            self._application.connectionLost(Failure(ConnectionDone()))
+        except Exception:
+            self._log.failure("An application broke when its session ended")
+
+    # What the application does: the rest of ITransport is Conch's.
+
+    def loseConnection(self) -> None:
+        """End the session with exit status 0, once all that was written has gone out."""
+        self.closing = 1
+        if self.buf or self.extBuf or self.localClosed:
+            return
+        self.conn.sendRequest(self, b"exit-status", struct.pack(">L", 0))
+        self.conn.sendEOF(self)
+        self.conn.sendClose(self)
+
+    # What paces the two: IConsumer and IPushProducer.
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Tell a producer to pause when the client's window is full, and when to go on.
+
+        Raises:
+            RuntimeError: for a second producer, or one that has to be asked for each piece.
+        """
+        if self._producer is not None or not streaming:
+            raise RuntimeError("a session takes one producer, and a streaming one")
+        self._producer = cast(IPushProducer, producer)
+        if self._stalled:
+            self._producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+        self._producer = None
+
+    def stopWriting(self) -> None:
+        """The client's window is full."""
+        self._stalled = True
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def addWindowBytes(self, data: int) -> None:
+        """The client takes so many bytes more: send what waits, then let the producer go on."""
+        super().addWindowBytes(data)
+        # Not at startWriting, which comes before what waits is sent: a client could make that
+        # grow by a window for each byte that it takes.
+        if self._stalled and not self.buf:
+            self._stalled = False
+            if self._producer is not None:
+                self._producer.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        """Pass nothing on for now, and let the client send no more than its window."""
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """Pass on what has come meanwhile, and let the client send more."""
+        self.paused = False
+        self._deliver()
+        owed = self.localWindowSize - self.localWindowLeft
+        if not self.paused and owed > self.localWindowSize // 2:
+            self.conn.adjustWindow(self, owed)
+
+    def stopProducing(self) -> None:
+        """End the session."""
+        self.loseConnection()

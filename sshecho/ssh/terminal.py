@@ -1,0 +1,174 @@
+"""The terminal: stands between a session with a PTY and its application.
+
+The application sees lines; the person sees a prompt and an editor, and each line that the
+application writes begins at the left margin.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable
+from typing import cast
+
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProducer, IProtocol
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sshecho.session import ISessionTransport, Session
+from sshecho.ssh.editor import EndOfInput, LineEditor
+
+GREETING = b"Login successful, please proceed.\n"
+
+
+@implementer(IHalfCloseableProtocol, ISessionTransport)
+class Terminal(Protocol):
+    """The protocol that a session with a PTY runs, and the transport of its application.
+
+    A session with a command has neither greeting nor editor: only its output is a terminal's.
+
+    Args:
+        application: what the session runs.
+    """
+
+    def __init__(self, application: IProtocol) -> None:
+        self._application = application
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._pending: list[bytes] | None = None
+        self._prompting = False
+        self._inputEnded = False
+        self._ending = False
+
+    @property
+    def session(self) -> Session:
+        """The session, as ISessionTransport has it."""
+        return self._link.session
+
+    # The side of the session: IProtocol and IHalfCloseableProtocol.
+
+    def connectionMade(self) -> None:
+        """Greet, run the application, and show the prompt."""
+        self._link = cast(ISessionTransport, self.transport)
+        assert self.session.pty is not None
+        self._editor = LineEditor(self._draw, self.session.pty.columns)
+        if self.session.command is not None:
+            self._application.makeConnection(self)
+            return
+        self.write(GREETING)
+        self._application.makeConnection(self)
+        self._prompt()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Edit; pass each line on once Enter ends it."""
+        if self.session.command is not None:
+            self._application.dataReceived(data)
+            return
+        if self._inputEnded:
+            return
+        self._pending = []  # what one read brings about goes out in one write
+        try:
+            for event in self._editor.feed(self._decoder.decode(data)):
+                if isinstance(event, EndOfInput):
+                    self.readConnectionLost()
+                    break
+                self._prompting = False
+                self._application.dataReceived(event.encode() + b"\n")
+                self._prompt()
+        finally:
+            self._flush()
+
+    def resize(self) -> None:
+        """Draw the line anew: the window has another size."""
+        assert self.session.pty is not None
+        self._editor.resize(self.session.pty.columns, visible=self._prompting)
+
+    def readConnectionLost(self) -> None:
+        """Pass the end of the input on, be it the client's EOF or the person's ^D."""
+        if self._inputEnded:
+            return
+        self._inputEnded = True
+        self._leavePrompt()
+        if IHalfCloseableProtocol.providedBy(self._application):
+            IHalfCloseableProtocol(self._application).readConnectionLost()
+        else:
+            self.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Nobody listens any more; connectionLost says the rest."""
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """Pass the end of the session on."""
+        self._application.connectionLost(reason)
+
+    def _prompt(self) -> None:
+        if not self._inputEnded and not self._ending:
+            self._prompting = True
+            self._editor.show()
+
+    def _leavePrompt(self) -> None:
+        if self._prompting:
+            self._prompting = False
+            self._draw("\r\n")
+
+    def _draw(self, text: str) -> None:
+        self._send(text.encode())
+
+    def _send(self, data: bytes) -> None:
+        if self._pending is None:
+            self._link.write(data)
+        else:
+            self._pending.append(data)
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending:
+            self._link.write(b"".join(pending))
+
+    # The side of the application: ISessionTransport.
+
+    def write(self, data: bytes) -> None:
+        """Show the application's output, above the prompt if there is one."""
+        if self._prompting:
+            self._editor.hide()
+        self._send(data.replace(b"\n", b"\r\n"))
+        if self._prompting:
+            self._editor.show()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Show the application's output."""
+        self.write(b"".join(data))
+
+    def loseConnection(self) -> None:
+        """End the session once everything has been shown."""
+        self._leavePrompt()
+        self._ending = True
+        self._flush()
+        self._link.loseConnection()
+
+    def getPeer(self) -> IAddress:
+        """Return the client's address."""
+        return self._link.getPeer()
+
+    def getHost(self) -> IAddress:
+        """Return our own address."""
+        return self._link.getHost()
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Let the client's window pace a producer."""
+        self._link.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+        self._link.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        """Read nothing for now."""
+        self._link.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+        self._link.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """End the session."""
+        self.loseConnection()

@@ -1,0 +1,202 @@
+"""The ssh-userauth service: who is it? (RFC 4252)."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable
+
+from twisted.conch.error import ValidPublicKey
+from twisted.conch.interfaces import IConchUser
+from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.transport import (
+    DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
+    DISCONNECT_PROTOCOL_ERROR,
+)
+from twisted.conch.ssh.userauth import (
+    MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_PK_OK,
+    MSG_USERAUTH_REQUEST,
+    MSG_USERAUTH_SUCCESS,
+    SSHUserAuthServer,
+)
+from twisted.cred.credentials import (
+    Anonymous,
+    IAnonymous,
+    ICredentials,
+    ISSHPrivateKey,
+    IUsernamePassword,
+    SSHPrivateKey,
+    UsernamePassword,
+)
+from twisted.cred.error import LoginFailed, UnauthorizedLogin
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sshecho.cred.realm import ANONYMOUS_USER
+from sshecho.session import FOR_PEOPLE, peerName, userName
+from sshecho.ssh.algorithms import LARGEST_KEY, USER_SIGNATURES
+from sshecho.ssh.avatar import SSHAvatar
+from sshecho.ssh.transport import Transport
+
+_log = Logger()
+_people = Logger(FOR_PEOPLE)
+
+_METHODS = {ISSHPrivateKey: b"publickey", IUsernamePassword: b"password"}
+
+
+class UserAuth(SSHUserAuthServer):
+    """Conch's service, with the loose ends tied.
+
+    Requests are answered one by one, in order, as in OpenSSH: so each failure counts, and a
+    login that ends after its connection, or behind another, is logged out at once. A key is
+    looked up before anything is said of it, and parsed by nobody before it is found.
+    """
+
+    transport: Transport
+    user: bytes
+    nextService: bytes
+    loginTimeout = 120
+    attemptsBeforeDisconnect = 6
+
+    def serviceStarted(self) -> None:
+        """Begin to wait for requests."""
+        super().serviceStarted()
+        known = self.portal.listCredentialsInterfaces()
+        self.supportedAuthentications = [name for kind, name in _METHODS.items() if kind in known]
+        self._anonymous = IAnonymous in known
+        self._requests: deque[bytes] = deque()
+        self._stopped = False
+
+    def serviceStopped(self) -> None:
+        """Stop: the user is in, or the connection is gone."""
+        super().serviceStopped()
+        self._stopped = True
+        self._requests.clear()
+
+    def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
+        """Answer a request, once those before it are answered.
+
+        Payload (RFC 4252, section 5): user name, service name, method name, then the method's.
+        """
+        if self._stopped:
+            return
+        self._requests.append(packet)
+        if len(self._requests) > 2 * self.attemptsBeforeDisconnect:
+            self._disconnect(b"too many requests at once")
+        elif len(self._requests) == 1:
+            Deferred.fromCoroutine(self._answerAll()).addErrback(self._broken)
+
+    async def _answerAll(self) -> None:
+        while self._requests:
+            await self._answer(self._requests[0])
+            if self._requests:
+                self._requests.popleft()
+
+    async def _answer(self, packet: bytes) -> None:
+        self.user, self.nextService, self.method, data = getNS(packet, 3)
+        credentials = self._credentials(data)
+        try:
+            if credentials is None:
+                raise UnauthorizedLogin
+            _, avatar, logout = await self.portal.login(credentials, None, IConchUser)
+        except ValidPublicKey:
+            algorithm, blob, _ = getNS(data[1:], 2)
+            self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
+            return
+        except Exception as error:
+            await self._refuse(error)
+            return
+        if self._stopped:
+            logout()
+        elif isinstance(credentials, SSHPrivateKey) and not credentials.signature:
+            logout()
+            _log.error("A checker accepted a key that nothing was signed with; denied")
+            await self._refuse(UnauthorizedLogin())
+        else:
+            self._accept(avatar, logout)
+
+    def _credentials(self, data: bytes) -> ICredentials | None:
+        """Return what the client shows of itself; None for what is not to be had here."""
+        if self.nextService != b"ssh-connection":
+            return None
+        if self.method == b"none":
+            anonymous = self._anonymous and self.user == ANONYMOUS_USER
+            return Anonymous() if anonymous else None
+        if self.method not in self.supportedAuthentications:
+            return None
+        return self._password(data) if self.method == b"password" else self._publicKey(data)
+
+    def _password(self, data: bytes) -> UsernamePassword | None:
+        """Return a password; None for a request to change it.
+
+        Payload (RFC 4252, section 8): whether it is to be changed, the password.
+        """
+        return UsernamePassword(self.user, getNS(data[1:])[0]) if data[:1] == b"\0" else None
+
+    def _publicKey(self, data: bytes) -> SSHPrivateKey | None:
+        """Return a key, with what was signed if it is signed; None for one that we don't take.
+
+        Payload (RFC 4252, section 7): whether there is a signature, algorithm, key, signature.
+        """
+        algorithm, blob, rest = getNS(data[1:], 2)
+        kind = USER_SIGNATURES.get(algorithm)
+        if kind is None or len(blob) > LARGEST_KEY or not blob.startswith(NS(kind)):
+            return None
+        if data[:1] == b"\0":
+            return SSHPrivateKey(self.user, algorithm, blob, None, None)
+        signature = getNS(rest)[0]
+        if not signature.startswith(NS(algorithm)):
+            return None
+        message = NS(self.transport.sessionID) + bytes((MSG_USERAUTH_REQUEST,))
+        message += NS(self.user) + NS(self.nextService) + NS(self.method)
+        message += b"\1" + NS(algorithm) + NS(blob)
+        return SSHPrivateKey(self.user, algorithm, blob, message, signature)
+
+    def _accept(self, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
+        self._report("logged in")
+        self.transport.avatar = avatar
+        self.transport.logoutFunction = logout
+        service = self.transport.factory.getService(self.transport, self.nextService)
+        self.transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
+        self.transport.setService(service())
+
+    async def _refuse(self, error: Exception) -> None:
+        """Say no, and nothing more: why is nobody's business but ours."""
+        if not isinstance(error, LoginFailed):
+            _log.failure("A login broke, and was denied")
+        if self.method != b"none":
+            self._report("denied")
+            self.loginAttempts += 1
+            if self.method == b"password":
+                await deferLater(self.clock, self.passwordDelay)
+        if self.loginAttempts >= self.attemptsBeforeDisconnect:
+            self._disconnect(b"too many authentication failures")
+        elif not self._stopped:
+            methods = NS(b",".join(self.supportedAuthentications))
+            self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
+
+    def _disconnect(self, why: bytes) -> None:
+        self._stopped = True
+        self._requests.clear()
+        self.transport.sendDisconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
+
+    def _broken(self, reason: Failure) -> None:
+        """End a connection whose request can't be read."""
+        if not reason.check(struct.error):
+            _log.failure("A login request broke", reason)
+        self._stopped = True
+        self._requests.clear()
+        self.transport.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
+
+    def _report(self, what: str) -> None:
+        known = self.method in (b"none", *self.supportedAuthentications)
+        _people.info(
+            "ssh: {user} {what} by {method} from {peer}",
+            user=userName(self.user),
+            what=what,
+            method=self.method.decode() if known else "an unknown method",
+            peer=peerName(self.transport.transport.getPeer()),
+        )

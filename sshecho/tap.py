@@ -1,0 +1,204 @@
+"""The options, and the service made of them: the only place where the parts are put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+from twisted.application.service import IService
+from twisted.conch.interfaces import IConchUser
+from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
+from twisted.cred.strcred import (
+    AuthOptionMixin,
+    ICheckerFactory,
+    InvalidAuthArgumentString,
+    InvalidAuthType,
+    UnsupportedInterfaces,
+)
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.logger import Logger
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from sshecho import __version__
+from sshecho.cred.auth import checkerFactories, checkerFactory, makeChecker
+from sshecho.cred.chain import makePortal
+from sshecho.cred.files import BadFileError
+from sshecho.cred.memory import MemoryChecker
+from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
+from sshecho.echo import Echo
+from sshecho.service.start import StartError
+from sshecho.session import FOR_PEOPLE
+
+if TYPE_CHECKING:
+    from sshecho.service.doors import Door
+
+DEMONSTRATION = ("user", "pass")
+"""Who gets in when there is no --auth: on loopback only, and said at the start."""
+
+OFF = "off"
+
+_people = Logger(FOR_PEOPLE)
+
+
+def defaultHostKeys() -> Path:
+    """Return the folder of the host keys: below XDG_STATE_HOME, or what stands in for it."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "sshecho" / "keys"
+
+
+class Options(UsageOptions, AuthOptionMixin):
+    """The options of `sshecho serve` and of `twistd sshecho`."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "An echo you log in to, over SSH and over a plain line protocol. Without --auth it is a "
+        f"demonstration for loopback: user {DEMONSTRATION[0]}, password {DEMONSTRATION[1]}."
+    )
+    optParameters: ClassVar = [
+        ["host-keys", None, None, "folder of the ssh_host_*_key files [default: the user's state]"],
+    ]
+    supportedInterfaces = (IUsernamePassword, ISSHPrivateKey, IAnonymous)
+    defaultSSH = "tcp:2222:interface=127.0.0.1"
+    defaultLine = "tcp:8000:interface=127.0.0.1"
+
+    def __init__(self) -> None:
+        UsageOptions.__init__(self)
+        self["ssh"] = []
+        self["line"] = []
+
+    def opt_ssh(self, endpoint: str) -> None:
+        """Twisted server endpoint of the SSH door; 'off' closes it; may be given again."""
+        self["ssh"].append(endpoint)
+
+    def opt_line(self, endpoint: str) -> None:
+        """Twisted server endpoint of the line door; 'off' closes it; may be given again."""
+        self["line"].append(endpoint)
+
+    def opt_version(self) -> NoReturn:
+        """Say the version and exit."""
+        print(f"sshecho {__version__}", file=self.authOutput)
+        raise SystemExit(0)
+
+    def opt_auth(self, spec: str) -> None:
+        """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
+        authType = spec.partition(":")[0]
+        try:
+            self.addChecker(makeChecker(spec))
+        except InvalidAuthType:
+            raise UsageError(
+                f"--auth {authType}: there is no such checker; --help-auth lists them"
+            ) from None
+        except UnsupportedInterfaces:
+            raise UsageError(
+                f"--auth {authType}: no door takes the credentials that it checks"
+            ) from None
+        except InvalidAuthArgumentString as error:
+            raise UsageError(f"--auth {authType}: {error}") from None
+        except BadFileError as error:
+            raise StartError(f"--auth {authType}: {error}") from None
+        except Exception as error:  # someone else's plugin
+            why = str(error) or type(error).__name__
+            raise StartError(f"--auth {authType}: {why}") from None
+
+    def _checkerFactoriesForOptHelpAuth(self) -> Iterator[ICheckerFactory]:
+        # Twisted's would list its own beside ours of the same name.
+        return (f for f in checkerFactories() if self.supportsCheckerFactory(f))
+
+    def opt_help_auth_type(self, authType: str) -> NoReturn:
+        """Show help for one checker."""
+        try:
+            factory = checkerFactory(authType)
+        except InvalidAuthType:
+            raise UsageError(
+                f"--help-auth-type {authType}: there is no such checker; --help-auth lists them"
+            ) from None
+        if not self.supportsCheckerFactory(factory):
+            raise UsageError(
+                f"--help-auth-type {authType}: no door takes the credentials that it checks"
+            )
+        lines = [
+            f"Usage: --auth {authType}[:ArgString]",
+            f"ArgString format: {factory.argStringFormat}",
+            "",
+            *(f"  {line.strip()}" for line in factory.authHelp.strip().splitlines()),
+            "",
+        ]
+        self.authOutput.write("\n".join(lines) + "\n")
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        """Fill in what was not given."""
+        for door, default in (("ssh", self.defaultSSH), ("line", self.defaultLine)):
+            endpoints = self[door] or [default]
+            if OFF in endpoints and set(endpoints) != {OFF}:
+                raise UsageError(f"--{door}: it is either {OFF} or open")
+            self[door] = [endpoint for endpoint in endpoints if endpoint != OFF]
+            for endpoint in self[door]:
+                if endpoint.partition(":")[0] == "haproxy":
+                    raise UsageError(
+                        f"--{door} {endpoint}: a PROXY header from anyone would be believed"
+                    )
+        if not self["ssh"] and not self["line"]:
+            raise UsageError("both doors are off: nothing to serve")
+        self["demonstration"] = "credCheckers" not in self
+        if self["demonstration"]:
+            user, password = DEMONSTRATION
+            self.addChecker(MemoryChecker({user.encode(): password.encode()}))
+        self["host-keys"] = Path(self["host-keys"] or defaultHostKeys()).expanduser()
+
+
+class EchoOptions(Options):
+    """The options of the chapter's `twistd echo`: all of them, with the SSH door closed."""
+
+    defaultSSH = OFF
+
+
+def makeService(config: Options, reactor: IReactorCore | None = None) -> IService:
+    """Return the service that the options describe.
+
+    Args:
+        config: the parsed options.
+        reactor: what listens and counts time; the global one if not given.
+
+    Raises:
+        StartError: when a host key or an endpoint can't be used.
+    """
+    # twistd imports this module to parse options, before it has chosen a reactor.
+    if reactor is None:
+        from twisted.internet import reactor as theReactor
+
+        reactor = IReactorCore(theReactor)
+    from sshecho.line import LineFactory
+    from sshecho.service.doors import Door, House
+    from sshecho.service.welcome import welcome
+    from sshecho.ssh.avatar import SSHAvatar
+    from sshecho.ssh.factory import EchoSSHFactory
+    from sshecho.ssh.hostkeys import BadHostKeyError, loadHostKeys
+
+    realm = Realm(
+        {
+            IProtocolAvatar: partial(EchoAvatar, application=Echo),
+            IConchUser: partial(SSHAvatar, application=Echo),
+        }
+    )
+    portal = makePortal(realm, config["credInterfaces"])
+    door = partial(Door, reactor=reactor, loopbackOnly=config["demonstration"])
+    doors: list[Door] = []
+    try:
+        hostKeys = loadHostKeys(config["host-keys"]) if config["ssh"] else []
+    except BadHostKeyError as error:
+        raise StartError(f"host key {error}") from None
+    for endpoint in config["ssh"]:
+        doors.append(door("ssh", endpoint, EchoSSHFactory(portal, hostKeys)))
+    for endpoint in config["line"]:
+        doors.append(door("line", endpoint, LineFactory(portal, IReactorTime(reactor))))
+
+    def announce(doors: Sequence[Door]) -> None:
+        for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
+            _people.info("{line}", line=line)
+
+    return House(doors, announce)
