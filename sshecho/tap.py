@@ -179,6 +179,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.hostkeys import BadHostKeyError, loadHostKeys
 
+    clock = IReactorTime(reactor)
     realm = Realm(
         {
             IProtocolAvatar: partial(EchoAvatar, application=Echo),
@@ -193,9 +194,9 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     except BadHostKeyError as error:
         raise StartError(f"host key {error}") from None
     for endpoint in config["ssh"]:
-        doors.append(door("ssh", endpoint, EchoSSHFactory(portal, hostKeys)))
+        doors.append(door("ssh", endpoint, EchoSSHFactory(portal, hostKeys, clock)))
     for endpoint in config["line"]:
-        doors.append(door("line", endpoint, LineFactory(portal, IReactorTime(reactor))))
+        doors.append(door("line", endpoint, LineFactory(portal, clock)))
 
     def announce(doors: Sequence[Door]) -> None:
         for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):

@@ -89,7 +89,9 @@ class Telnet:
             end += 2
         else:
             end = -1
-        if (available if end == -1 else end - at) > MAX_SUBNEGOTIATION + 4:
+        # One that is not complete may end with the IAC of its end.
+        held = available - 3 if end == -1 else end - at - 2
+        if held > MAX_SUBNEGOTIATION:
             raise TelnetError("a subnegotiation of more than 1 KiB")
         return 0 if end == -1 else end + 2 - at
 

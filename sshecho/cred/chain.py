@@ -50,10 +50,10 @@ class CheckerChain:
         for checker in self._checkers:
             try:
                 answer = await maybeDeferred(checker.requestAvatarId, credentials)
+            except ValidPublicKey:  # an UnauthorizedLogin too, but it is an answer
+                raise
             except UnauthorizedLogin:
                 continue
-            except ValidPublicKey:
-                raise
             except Exception:
                 self._log.failure("{checker} broke, and lets nobody in", checker=_name(checker))
                 continue

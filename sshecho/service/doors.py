@@ -23,7 +23,7 @@ class Door(Service):
     """One endpoint and what answers there.
 
     Args:
-        name: ``ssh`` or ``line``.
+        kind: ``ssh`` or ``line``.
         description: a Twisted server endpoint, such as ``tcp:2222:interface=127.0.0.1``.
         factory: what builds the protocols.
         reactor: what listens.
@@ -35,14 +35,14 @@ class Door(Service):
 
     def __init__(
         self,
-        name: str,
+        kind: str,
         description: str,
         factory: IProtocolFactory,
         reactor: IReactorCore,
         *,
         loopbackOnly: bool,
     ) -> None:
-        self.name = name
+        self.kind = kind
         self._description = description
         self._factory = factory
         self._loopbackOnly = loopbackOnly
@@ -55,7 +55,7 @@ class Door(Service):
             raise self._startError(why) from None
 
     def _startError(self, why: str) -> StartError:
-        return StartError(f"the {self.name} door at {self._description}: {why}")
+        return StartError(f"the {self.kind} door at {self._description}: {why}")
 
     def privilegedStartService(self) -> None:
         """Listen.
@@ -78,9 +78,9 @@ class Door(Service):
             )
 
     def _isLoopback(self, port: IListeningPort) -> bool:
-        kind = self._description.partition(":")[0]
+        endpoint = self._description.partition(":")[0]
         host = getattr(port.getHost(), "host", None)
-        return kind in _KNOWN_ADDRESSES and host is not None and ip_address(host).is_loopback
+        return endpoint in _KNOWN_ADDRESSES and host is not None and ip_address(host).is_loopback
 
     def startService(self) -> None:
         """Listen, unless `privilegedStartService` was there first."""

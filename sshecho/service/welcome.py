@@ -27,7 +27,7 @@ def welcome(
         yield f"demonstration: the user is {user}, the password is {password} (--auth for others)"
     user = demonstration[0] if demonstration else "USER"
     for door in doors:
-        yield f"{door.name} door at {door}: {_how(door, user)}"
+        yield f"{door.kind} door at {door}: {_how(door, user)}"
     for host in hostKeys:
         yield f"host key {host} from {shlex.quote(str(host.path))}"
 
@@ -35,7 +35,7 @@ def welcome(
 def _how(door: Door, user: str) -> str:
     """Return what a person types to get to a door."""
     host, port = _hostAndPort(door.address)
-    if door.name == "ssh":
+    if door.kind == "ssh":
         return f"ssh -p {port} {user}@{host}"
     if door.tls:
         return f"openssl s_client -quiet -connect {host}:{port}, then user and password on one line"

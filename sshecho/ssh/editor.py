@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     r"|(?P<sequence>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}[@-~]|O[ -~]|[^\[O\x1b]))"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9f])"
     r"|(?P<unfinished>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}|O)?\Z)"
-    r"|(?P<stray>\x1b)"
+    r"|(?P<stray>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}|O)?)"
 )
 
 

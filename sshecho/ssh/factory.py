@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted.conch.ssh.factory import SSHFactory
 from twisted.conch.ssh.service import SSHService
 from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from sshecho.ssh.algorithms import HOST_SIGNATURES
@@ -23,14 +23,16 @@ class EchoSSHFactory(SSHFactory):
     Args:
         portal: where logins are checked.
         hostKeys: at least one; the first is the one that clients are offered first.
+        clock: what time-outs are counted with.
     """
 
     protocol = Transport
     noisy = False
     primes = None  # no group exchange is offered
 
-    def __init__(self, portal: Portal, hostKeys: Sequence[HostKey]) -> None:
+    def __init__(self, portal: Portal, hostKeys: Sequence[HostKey], clock: IReactorTime) -> None:
         self.portal = portal
+        self.clock = clock
         self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
         self._signatures = [

@@ -66,6 +66,8 @@ def loadHostKeys(folder: Path) -> list[HostKey]:
     Raises:
         BadHostKeyError: when one can't be used: a key is never passed over in silence.
     """
+    if folder.exists() and not folder.is_dir():
+        raise BadHostKeyError(f"{folder}: not a folder")
     try:
         paths = sorted(folder.glob("ssh_host_*_key"))
         if not paths:

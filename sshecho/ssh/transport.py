@@ -8,6 +8,7 @@ from twisted.conch.ssh.transport import SSHServerTransport
 
 if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
+    from sshecho.ssh.factory import EchoSSHFactory
 
 from sshecho import __version__
 from sshecho.session import IStreamTransport
@@ -20,6 +21,7 @@ class Transport(SSHServerTransport):
     transport: IStreamTransport
     sessionID: bytes
     avatar: SSHAvatar
+    factory: EchoSSHFactory
     version = b"sshecho_" + __version__.encode("ascii")
     ourVersionString = b"SSH-2.0-" + version
     supportedKeyExchanges = KEY_EXCHANGES

@@ -63,6 +63,7 @@ class UserAuth(SSHUserAuthServer):
 
     def serviceStarted(self) -> None:
         """Begin to wait for requests."""
+        self.clock = self.transport.factory.clock
         super().serviceStarted()
         known = self.portal.listCredentialsInterfaces()
         self.supportedAuthentications = [name for kind, name in _METHODS.items() if kind in known]
@@ -160,6 +161,7 @@ class UserAuth(SSHUserAuthServer):
         self.transport.avatar = avatar
         self.transport.logoutFunction = logout
         service = self.transport.factory.getService(self.transport, self.nextService)
+        assert service is not None
         self.transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
         self.transport.setService(service())
 

@@ -1,0 +1,140 @@
+"""The package: what a wheel holds, and what twistd finds once it is installed."""
+
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SOMEONE_ELSES = """
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.strcred import ICheckerFactory
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+
+class Backwards:
+    credentialInterfaces = (IUsernamePassword,)
+
+    def requestAvatarId(self, credentials):
+        if credentials.password == credentials.username[::-1]:
+            return credentials.username
+        raise UnauthorizedLogin
+
+
+@implementer(ICheckerFactory, IPlugin)
+class BackwardsFactory:
+    authType = "backwards"
+    authHelp = "The password is the user's name, backwards."
+    argStringFormat = "nothing"
+    credentialInterfaces = (IUsernamePassword,)
+
+    def generateChecker(self, argstring):
+        return Backwards()
+
+
+factory = BackwardsFactory()
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel, built as for a release."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    [path] = folder.glob("*.whl")
+    assert list(folder.glob("*.tar.gz"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """The bin folder of a new environment with the wheel, and nothing of the checkout."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
+    return folder / "bin"
+
+
+def test_contents(wheel):
+    """The wheel holds the package, its types, its licence and the plugins, and no other thing."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"sshecho/py.typed", "twisted/plugins/sshecho_dropin.py"} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "twisted/plugins/__init__.py" not in names
+    tops = {name.split("/")[0] for name in names}
+    assert all(top in ("sshecho", "twisted") or top.endswith(".dist-info") for top in tops)
+
+
+def test_plugins(installed, tmp_path):
+    """In a new environment twistd knows both commands, and the command is there."""
+    shown = subprocess.run(
+        [installed / "twistd", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert re.search(r"^    echo +An echo", shown, re.MULTILINE)
+    assert re.search(r"^    sshecho +An echo", shown, re.MULTILINE)
+    subprocess.run([installed / "sshecho", "--version"], cwd=tmp_path, check=True)
+
+
+def test_the_plugins_are_light(installed, tmp_path):
+    """The plugin file imports neither a reactor nor Conch: every twistd on the machine reads it."""
+    code = (
+        "import sys; from twisted.plugins import sshecho_dropin;"
+        "print([m for m in ('twisted.internet.reactor', 'twisted.conch', 'cryptography',"
+        " 'bcrypt', 'sshecho.tap') if m in sys.modules])"
+    )
+    shown = subprocess.run(
+        [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "[]\n"
+
+
+def test_checkers_for_other_applications(installed, tmp_path):
+    """Any twistd application finds our new checkers, and Twisted's own under Twisted's names."""
+    code = (
+        "from twisted.cred.strcred import findCheckerFactory as f;"
+        "print(*(type(f(n).generateChecker('.')).__module__ for n in ('keys', 'file')))"
+    )
+    shown = subprocess.run(
+        [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "sshecho.cred.authorizedkeys twisted.cred.checkers\n"
+
+
+def test_someone_elses_checker(serve, private):
+    """A checker that someone else wrote is listed, and logs in at our doors."""
+    plugins = private / "site" / "twisted" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "backwards.py").write_text(SOMEONE_ELSES)
+    command = ("env", f"PYTHONPATH={private / 'site'}", sys.executable, "-m", "sshecho", "serve")
+    shown = subprocess.run(
+        [*command, "--help-auth"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert re.search(r"^  backwards *\tnothing$", shown.stdout, re.MULTILINE)
+    with serve("--auth", "backwards", "--ssh", "off", command=command) as server:
+        for pair, answer in [(b"anna anna", b"successful"), (b"bob anna", b"denied")]:
+            with server.connect() as connection:
+                connection.sendall(pair + b"\n")
+                assert answer in connection.recv(1000)
+
+
+def test_only_dependencies_that_are_imported():
+    """Each dependency of the package is imported by it."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"[\w.]+", name)[0] for name in project["dependencies"]}
+    text = "\n".join(path.read_text() for path in (ROOT / "sshecho").rglob("*.py"))
+    for name in names:
+        assert re.search(rf"^\s*(from|import) {re.escape(name)}\b", text, re.MULTILINE), name

@@ -1,0 +1,59 @@
+"""Small things that several tests need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+
+def result(deferred: Deferred[Any]) -> Any:
+    """Return what a Deferred has fired with, or raise what it has failed with."""
+    outcome: list[Any] = []
+    deferred.addBoth(outcome.append)
+    assert outcome, "the Deferred has not fired"
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]
+
+
+def denied(deferred: Deferred[Any]) -> bool:
+    """Whether a Deferred has failed with UnauthorizedLogin."""
+    try:
+        result(deferred)
+    except UnauthorizedLogin:
+        return True
+    return False
+
+
+def inline(function, *arguments):
+    """Stand in for deferToThread, without a thread."""
+    return maybeDeferred(function, *arguments)
+
+
+@implementer(IUsernamePassword)
+class Password:
+    """Credentials that are no more than a user name and a password."""
+
+    def __init__(self, username: bytes, password: bytes) -> None:
+        self.username = username
+        self.password = password
+
+    def checkPassword(self, password: bytes) -> bool:
+        raise AssertionError("compares with ==, so nothing of ours calls it")
+
+
+class CountingAvatar:
+    """An avatar that counts logins and logouts in a list of (user, what)."""
+
+    def __init__(self, user: bytes, log: list[tuple[bytes, str]]) -> None:
+        self.user = user
+        self._log = log
+        log.append((user, "login"))
+
+    def logout(self) -> None:
+        self._log.append((self.user, "logout"))

@@ -1,0 +1,98 @@
+"""The chain of checkers."""
+
+import pytest
+from helpers import Password, denied, result
+from twisted.conch.error import ValidPublicKey
+from twisted.cred.checkers import ANONYMOUS
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import LogLevel, globalLogPublisher
+
+from sshecho.cred.chain import CheckerChain
+
+
+class Checker:
+    """A checker with a ready answer, which remembers whether it was asked."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = 0
+
+    def requestAvatarId(self, credentials):
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def ask(*checkers):
+    chain = CheckerChain(IUsernamePassword, checkers)
+    return chain.requestAvatarId(Password(b"user", b"secret"))
+
+
+@pytest.fixture
+def events():
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    yield seen
+    globalLogPublisher.removeObserver(seen.append)
+
+
+def test_first_that_accepts_wins():
+    """The first checker that accepts names the user, and those behind it are not asked."""
+    first, second, third = Checker(fail(UnauthorizedLogin())), Checker(b"two"), Checker(b"three")
+    assert result(ask(first, second, third)) == b"two"
+    assert (first.asked, third.asked) == (1, 0)
+
+
+def test_nobody_accepts():
+    """When no checker accepts, the login is denied."""
+    assert denied(ask(Checker(UnauthorizedLogin()), Checker(fail(UnauthorizedLogin()))))
+    assert denied(ask())
+
+
+@pytest.mark.parametrize("broken", [ZeroDivisionError("x"), "fails"])
+def test_a_broken_checker_lets_nobody_in(broken, events):
+    """A checker that breaks is logged without the password, and the next one is asked."""
+    broken = fail(ZeroDivisionError("x")) if broken == "fails" else broken
+    assert result(ask(Checker(broken), Checker(b"next"))) == b"next"
+    assert [e["log_level"] for e in events] == [LogLevel.critical]
+    assert "secret" not in repr(events)
+
+
+@pytest.mark.parametrize("nobody", [None, b"", "", 0, True, [b"user"]])
+def test_an_answer_that_names_nobody(nobody, events):
+    """A checker that answers with no user's name lets nobody in."""
+    assert denied(ask(Checker(nobody)))
+    assert [e["log_level"] for e in events] == [LogLevel.error]
+
+
+def test_str_names():
+    """A checker that answers with str, as Twisted's for unix does, gives bytes all the same."""
+    assert result(ask(Checker("\u00fcser"))) == "\u00fcser".encode()
+
+
+def test_anonymous():
+    """ANONYMOUS is an answer like another."""
+    assert result(ask(Checker(ANONYMOUS))) == ANONYMOUS
+
+
+def test_a_known_key_is_passed_on():
+    """That a key is known ends the search: it is an answer, not a denial."""
+    behind = Checker(b"other")
+    with pytest.raises(ValidPublicKey):
+        result(ask(Checker(fail(ValidPublicKey())), behind))
+    assert behind.asked == 0
+
+
+def test_slow_checker():
+    """A checker may take its time; the next is asked only when it has denied."""
+    slow: Deferred[bytes] = Deferred()
+    behind = Checker(succeed(b"behind"))
+    answer = ask(Checker(slow), behind)
+    assert behind.asked == 0
+    slow.errback(UnauthorizedLogin())
+    assert result(answer) == b"behind"

@@ -1,0 +1,97 @@
+"""The doors."""
+
+import socket
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+
+from sshecho.service.doors import Door, House
+from sshecho.service.start import StartError
+
+
+def door(description, loopbackOnly=False) -> Door:
+    return Door("line", description, Factory(), reactor, loopbackOnly=loopbackOnly)
+
+
+def listening() -> list[object]:
+    return [reader for reader in reactor.getReaders() if IListeningPort.providedBy(reader)]
+
+
+@pytest.mark.parametrize("description", ["", "8000", "bogus:1", "tcp", "tcp:x", "tcp:1:y=2"])
+def test_bad_endpoint(description):
+    """What is no endpoint is said in one line, with an example."""
+    with pytest.raises(StartError) as caught:
+        door(description)
+    start = f"sshecho: the line door at {description}: not a Twisted server endpoint such as tcp:"
+    assert caught.value.code.startswith(start)
+    assert "\n" not in caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("description", "why"),
+    [
+        ("tcp:99999", "port must be 0-65535"),
+        ("tcp:0:interface=203.0.113.1", "Cannot assign requested address"),
+        ("unix:/nonexistent/x", "No such file or directory"),
+    ],
+)
+def test_cannot_listen(description, why):
+    """A door that can't listen says where and why, in one line."""
+    with pytest.raises(StartError) as caught:
+        door(description).privilegedStartService()
+    assert caught.value.code.startswith(f"sshecho: the line door at {description}: ")
+    assert why in caught.value.code
+    assert "\n" not in caught.value.code
+
+
+def test_taken_port():
+    """A port that is taken is said to be."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match="Address already in use"):
+            door(f"tcp:{port}:interface=127.0.0.1").startService()
+
+
+def test_start_error():
+    """A StartError ends the program with status 1, and twistd takes it for an error."""
+    error = StartError("why")
+    assert isinstance(error, SystemExit)
+    assert isinstance(error, Exception)
+    assert error.code == str(error) == "sshecho: why"
+
+
+@pytest.mark.parametrize("interface", ["127.0.0.1", "127.1.2.3", "\\:\\:1"])
+def test_loopback(interface):
+    """A loopback address is fit for the demonstration login."""
+    one = door(f"tcp:0:interface={interface}", loopbackOnly=True)
+    one.startService()
+    assert one.running
+    assert not one.tls
+    one.stopService()
+
+
+@pytest.mark.parametrize("description", ["tcp:0", "tcp:0:interface=\\:\\:", "unix:{}/socket"])
+def test_not_loopback(description, private):
+    """Any other address is not, nor is one of which we don't know who can reach it."""
+    with pytest.raises(StartError, match=r"demonstration login is for loopback .*give --auth"):
+        door(description.format(private), loopbackOnly=True).startService()
+    assert listening() == []
+
+
+def test_house():
+    """All the doors open, then that is announced, and they close together."""
+    announced = []
+    house = House(
+        [door("tcp:0:interface=127.0.0.1"), door("tcp:0:interface=127.0.0.1")], announced.append
+    )
+    house.privilegedStartService()
+    assert announced == []
+    house.startService()
+    [doors] = announced
+    ports = [one.address.port for one in doors]
+    assert len(set(ports)) == 2
+    assert str(doors[0]) == f"127.0.0.1:{ports[0]}"
+    house.stopService()
+    assert listening() == []

@@ -1,0 +1,385 @@
+"""The line door."""
+
+import pytest
+from helpers import CountingAvatar
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.cred.checkers import AllowAnonymousAccess
+from twisted.cred.credentials import IAnonymous, IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+
+from sshecho.cred.chain import makePortal
+from sshecho.cred.memory import MemoryChecker
+from sshecho.cred.realm import IProtocolAvatar, Realm
+from sshecho.echo import Echo
+from sshecho.line import (
+    ACCEPTED,
+    DENIED,
+    LINGER,
+    LOGIN_GRACE,
+    MAX_LOGIN_LINE,
+    TOO_LONG,
+    LineFactory,
+)
+from sshecho.telnet import DO, IAC, SB, SE, WILL, WONT
+
+USERS = {b"user": b"pass", "f\u00fc\u00fc".encode(): b" a b ", b"c": b"\r"}
+
+
+class Transport(StringTransport):
+    """A transport that can be half closed and aborted."""
+
+    writeClosed = False
+    aborted = False
+
+    def loseWriteConnection(self):
+        self.writeClosed = True
+
+    def abortConnection(self):
+        self.aborted = True
+
+    def pauseProducing(self):
+        self.producerState = "paused"
+
+    def resumeProducing(self):
+        self.producerState = "producing"
+
+
+class SlowChecker:
+    """A checker that answers when the test tells it to."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self):
+        self.asked = []
+
+    def requestAvatarId(self, credentials):
+        self.asked.append((credentials.username, credentials.password))
+        self.answer = Deferred()
+        return self.answer
+
+
+class Door:
+    """A line door with one connection, seen from the client's side."""
+
+    def __init__(self, checkers=None, application=Echo):
+        self.log = []
+
+        def avatar(user):
+            avatar = CountingAvatar(user, self.log)
+            avatar.application = application
+            from zope.interface import alsoProvides
+
+            alsoProvides(avatar, IProtocolAvatar)
+            return avatar
+
+        self.clock = Clock()
+        portal = makePortal(
+            Realm({IProtocolAvatar: avatar}),
+            checkers
+            or {
+                IUsernamePassword: [MemoryChecker(USERS)],
+                IAnonymous: [AllowAnonymousAccess()],
+            },
+        )
+        self.protocol = LineFactory(portal, self.clock).buildProtocol(None)
+        self.transport = Transport()
+        self.protocol.makeConnection(self.transport)
+
+    def send(self, *pieces):
+        for piece in pieces:
+            self.protocol.dataReceived(piece)
+        return self
+
+    def endInput(self):
+        self.protocol.readConnectionLost()
+        return self
+
+    def lose(self):
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+        return self
+
+    @property
+    def received(self):
+        return self.transport.value()
+
+    @property
+    def closed(self):
+        return self.transport.disconnecting or self.transport.writeClosed
+
+
+def test_as_in_the_chapter():
+    """The right pair is told so, and then each line comes back."""
+    door = Door().send(b"user pass\r\n", b"Hi\r\n", b"Quit\r\n")
+    assert door.received == b"Login successful, please proceed.\r\nHi\r\nQuit\r\n"
+    assert door.log == [(b"user", "login")]
+    assert not door.closed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"foo bar",
+        b"user",
+        b"user wrong",
+        b"",
+        b" ",
+        b" pass",
+        b"user ",
+        b"user  pass",
+        b"user pass ",
+    ]
+    + [b"USER pass", b"user\tpass", b"user\0 pass", b"\xff \xfe", b"anonymous x", b"root\n", b"\r"],
+)
+def test_denied(line):
+    """Whatever else the first line is gets one and the same answer, and the door closes."""
+    door = Door().send(line + b"\r\n")
+    assert door.received == b"Login denied, goodbye.\r\n"
+    assert door.closed
+    assert door.log == []
+    assert door.send(b"user pass\r\n").received == DENIED
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(
+    ("line", "user"),
+    [(b"user pass", b"user"), ("f\u00fc\u00fc  a b ".encode(), "f\u00fc\u00fc".encode())]
+    + [(b"anonymous", b"anonymous")],
+)
+def test_line_ends(line, user, end):
+    """LF and CR LF end the first line; names may be anything and passwords hold spaces."""
+    door = Door().send(line + end)
+    assert door.received == ACCEPTED
+    assert door.log == [(user, "login")]
+
+
+def test_only_one_carriage_return_ends_a_line():
+    """A CR that belongs to the password stays in it."""
+    assert Door().send(b"c \r\r\n").received == ACCEPTED
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 40)))
+def test_any_pieces(data, sizes):
+    """The first line may come in pieces, or with the first bytes to echo: none is lost."""
+    stream = b"user pass\r\n" + data
+    pieces = []
+    for size in sizes:
+        pieces.append(stream[:size])
+        stream = stream[size:]
+    door = Door().send(*filter(None, [*pieces, stream]))
+    assert door.received == ACCEPTED + data
+
+
+@pytest.mark.parametrize("newline", [b"", b"\n", b"\r\n"])
+def test_too_long(newline):
+    """A first line of more than 1 KiB is told so, and that is the end."""
+    door = Door().send(b"x" * (MAX_LOGIN_LINE + 2) + newline)
+    assert door.received == TOO_LONG
+    assert door.closed
+
+
+def test_just_fits():
+    """A first line of exactly 1 KiB is a login like another, CR LF in pieces included."""
+    line = b"user " + b"x" * (MAX_LOGIN_LINE - 5)
+    assert Door().send(line, b"\r", b"\n").received == DENIED
+    assert Door().send(line, b"\r", b"x").received == TOO_LONG
+
+
+def test_too_slow():
+    """Who has not logged in when the grace is over is cut, however busy they seem."""
+    door = Door().send(b"user ")
+    door.clock.advance(LOGIN_GRACE - 1)
+    assert not door.transport.aborted
+    door.send(b"pa")
+    door.clock.advance(1)
+    assert door.transport.aborted
+
+
+def test_not_too_slow():
+    """Who is in may be silent."""
+    door = Door().send(b"user pass\n")
+    door.clock.advance(LOGIN_GRACE * 10)
+    assert not door.transport.aborted
+
+
+def test_goodbye_arrives():
+    """After a denial our side is closed and the client's bytes are dropped for a while."""
+    door = Door().send(b"foo bar\n")
+    assert door.transport.writeClosed
+    assert not door.transport.disconnecting
+    door.send(b"more" * 1000)
+    door.endInput()
+    assert door.transport.disconnecting
+    assert door.received == DENIED
+
+
+def test_goodbye_does_not_last():
+    """A client that is told goodbye and stays is cut."""
+    door = Door().send(b"foo bar\n")
+    door.clock.advance(LINGER)
+    assert door.transport.aborted
+
+
+def test_half_close():
+    """A client that closes its side still gets its answer and all of its echo."""
+    door = Door().send(b"user pass\nHi").endInput()
+    assert door.received == ACCEPTED + b"Hi"
+    assert door.transport.disconnecting
+
+
+@pytest.mark.parametrize(("sent", "answer"), [(b"", b""), (b"user pass", DENIED)])
+def test_half_close_before_the_end_of_the_line(sent, answer):
+    """A line that was not ended is not a login."""
+    door = Door().send(*filter(None, [sent])).endInput()
+    assert door.received == answer
+    assert door.transport.disconnecting
+    assert door.log == []
+
+
+def slowDoor():
+    checker = SlowChecker()
+    return Door({IUsernamePassword: [checker]}), checker
+
+
+def test_waiting_for_the_checker():
+    """While a checker takes its time nothing is read, and what came with the line is kept."""
+    door, checker = slowDoor()
+    door.send(b"user pass\nHi")
+    assert door.transport.producerState == "paused"
+    assert door.received == b""
+    door.endInput()
+    checker.answer.callback(b"user")
+    assert door.transport.producerState == "producing"
+    assert door.received == ACCEPTED + b"Hi"
+    assert door.transport.disconnecting
+
+
+def test_gone_before_the_answer():
+    """Who leaves while a checker takes its time is logged out as soon as they are in."""
+    door, checker = slowDoor()
+    door.send(b"user pass\n").lose()
+    checker.answer.callback(b"user")
+    assert door.log == [(b"user", "login"), (b"user", "logout")]
+    assert door.received == b""
+
+
+def test_gone_before_the_denial():
+    """A denial that nobody waits for is not sent."""
+    door, checker = slowDoor()
+    door.send(b"user pass\n").lose()
+    checker.answer.errback(UnauthorizedLogin())
+    assert door.received == b""
+    assert door.log == []
+
+
+@pytest.mark.parametrize("ending", [lambda d: d, lambda d: d.endInput(), lambda d: d.send(b"x")])
+def test_one_logout(ending):
+    """However a connection ends, each login has one logout."""
+    door = ending(Door().send(b"user pass\n")).lose()
+    assert door.log == [(b"user", "login"), (b"user", "logout")]
+
+
+class Broken(Protocol):
+    """An application that breaks when it is told that it is over."""
+
+    def connectionLost(self, reason):
+        raise ZeroDivisionError
+
+
+def test_logout_behind_a_broken_application():
+    """An application that breaks does not keep its user logged in."""
+    door = Door(application=Broken).send(b"user pass\n")
+    with pytest.raises(ZeroDivisionError):
+        door.lose()
+    assert door.log == [(b"user", "login"), (b"user", "logout")]
+
+
+def brokenApplication():
+    raise ZeroDivisionError
+
+
+def test_broken_application():
+    """An application that can't be made lets nobody in, and its user is logged out."""
+    door = Door(application=brokenApplication).send(b"user pass\n")
+    assert door.received == DENIED
+    assert door.lose().log == [(b"user", "login"), (b"user", "logout")]
+
+
+def test_application_without_half_close():
+    """An application that knows nothing of half closed connections is closed at their end."""
+    door = Door(application=Protocol).send(b"user pass\n").endInput()
+    assert door.transport.disconnecting
+
+
+def test_session():
+    """The application can ask who it serves, and where from."""
+    seen = []
+
+    class Asking(Protocol):
+        def connectionMade(self):
+            seen.append(self.transport.session)
+            self.transport.writeSequence([b"a", b"b"])
+            self.transport.getPeer()
+
+    door = Door(application=Asking).send(b"user pass\n")
+    assert door.received == ACCEPTED + b"ab"
+    [session] = seen
+    assert (session.user, session.door, session.peer) == (b"user", "line", "192.168.1.1:54321")
+
+
+def test_paced():
+    """A client that does not read is not read from, before the login and after it."""
+    door = Door()
+    assert door.transport.producer is not None
+    door.send(b"user pass\n")
+    door.transport.producer.pauseProducing()
+    assert door.transport.producerState == "paused"
+
+
+def test_telnet():
+    """A client that begins with IAC is spoken Telnet to, from the login on."""
+    door = Door().send(bytes((IAC, DO, 3, IAC, WILL, 24)) + b"user pass\r\n")
+    refusals = bytes((IAC, WONT, 3, IAC, 254, 24))
+    assert door.received == refusals + ACCEPTED
+    door.transport.clear()
+    door.send(b"a\xff\xffb\r\0c" + bytes((IAC, SB, 1, IAC, SE)))
+    assert door.received == b"a\xff\xffb\rc"
+
+
+def test_raw():
+    """Every other client gets its bytes back as they are, 0xFF and CR NUL too."""
+    door = Door().send(b"user pass\n\xff\xff\r\0\xff\xfb\x01")
+    assert door.received == ACCEPTED + b"\xff\xff\r\0\xff\xfb\x01"
+
+
+def test_bad_telnet():
+    """A subnegotiation without an end is told so, before the login and after it."""
+    for beginning in (b"", b"user pass\n"):
+        door = Door().send(bytes((IAC, 241)) + beginning + bytes((IAC, SB)) + b"x" * 2000)
+        assert door.received.endswith(b"Telnet subnegotiation too long, goodbye.\r\n")
+        assert door.closed
+        assert door.lose().log in ([], [(b"user", "login"), (b"user", "logout")])
+
+
+def test_said_without_the_password():
+    """Logins and denials are said with user and address, and never with the password."""
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        Door().send(b"user pass\n")
+        Door().send(b"us\x1ber hunter2\n")
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    texts = [formatEvent(event) for event in seen]
+    assert texts == [
+        "line: 'user' logged in from 192.168.1.1:54321",
+        r"line: 'us\x1ber' denied from 192.168.1.1:54321",
+    ]
+    assert "hunter2" not in repr(seen)

@@ -1,0 +1,311 @@
+"""The session channel, seen by a client."""
+
+import struct
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sshpair import (
+    CLOSE,
+    DATA,
+    EOF,
+    EXTENDED_DATA,
+    FAILURE,
+    GLOBAL_REQUEST,
+    OPEN,
+    OPEN_FAILURE,
+    REQUEST_FAILURE,
+    SUCCESS,
+    WINDOW_ADJUST,
+    Channel,
+    Pair,
+    exitStatus,
+)
+from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.keys import Key
+from twisted.internet.protocol import Protocol
+
+from sshecho.ssh.session import MAX_ENV, MAX_ENV_BYTES
+
+HOST_KEY = Key(ed25519.Ed25519PrivateKey.generate())
+END = [exitStatus(), (EOF, b""), (CLOSE, b"")]
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair([HOST_KEY]).login()
+
+
+@pytest.fixture
+def shell(pair) -> Channel:
+    channel = Channel(pair).request(b"shell")
+    assert channel.take() == [(SUCCESS, b"")]
+    return channel
+
+
+def test_shell(shell):
+    """A shell without a PTY gets its bytes and nothing else; at EOF it ends with status 0."""
+    assert shell.data(b"\0\xff\r\nHi").takeData() == b"\0\xff\r\nHi"
+    assert shell.send(EOF).take() == END
+    assert shell.send(CLOSE).take() == []
+
+
+def test_exec(pair):
+    """A command is said, after the answer to its request, and ends with status 0."""
+    channel = Channel(pair).request(b"exec", NS(b"hello world"))
+    assert channel.take() == [(SUCCESS, b""), (DATA, NS(b"hello world\n")), *END]
+
+
+def test_exec_discards_its_input(pair):
+    """What is sent to a command is not echoed, and is no error."""
+    channel = Channel(pair).request(b"exec", NS(b"x"), reply=False)
+    channel.data(b"input").send(EOF)
+    assert channel.take() == [(DATA, NS(b"x\n")), *END]
+
+
+def test_input_before_the_shell(pair):
+    """What comes before the request for a shell, its EOF too, is echoed after it."""
+    channel = Channel(pair).data(b"early").send(EOF)
+    assert channel.take() == []
+    channel.request(b"shell")
+    assert channel.take() == [(SUCCESS, b""), (DATA, NS(b"early")), *END]
+
+
+def test_pty(pair):
+    """A shell with a PTY greets, prompts and echoes lines; ^D ends it with status 0."""
+    channel = Channel(pair).pty().request(b"shell")
+    assert [number for number, _ in channel.take()][:2] == [SUCCESS, SUCCESS]
+    assert b"\r\nHi\r\n\r> " in channel.data(b"Hi\r").takeData()
+    assert channel.data(b"\x04").take()[-3:] == END
+
+
+def test_pty_and_exec(pair):
+    """A command with a PTY ends its line as a terminal does."""
+    channel = Channel(pair).pty()
+    channel.take()
+    channel.request(b"exec", NS(b"hi"))
+    assert channel.take() == [(SUCCESS, b""), (DATA, NS(b"hi\r\n")), *END]
+
+
+def test_window_change(pair):
+    """A window of another size is followed; without a PTY there is none to follow."""
+    sizes = []
+
+    class Asking(Protocol):
+        def dataReceived(self, data):
+            sizes.append((self.transport.session.pty.columns, self.transport.session.pty.rows))
+
+    pair = Pair([HOST_KEY], application=Asking).login()
+    channel = Channel(pair)
+    size = struct.pack(">4L", 100, 50, 0, 0)
+    channel.request(b"window-change", size)
+    assert channel.take() == [(FAILURE, b"")]
+    channel.pty(columns=0, rows=0).request(b"shell")
+    channel.data(b"\r").request(b"window-change", size, reply=False).data(b"\r")
+    assert sizes == [(80, 24), (100, 50)]
+
+
+@pytest.mark.parametrize("first", [b"shell", b"exec"])
+@pytest.mark.parametrize("second", [b"shell", b"exec", b"pty-req", b"env"])
+def test_one_program(pair, first, second):
+    """A session runs one program; what comes behind the request for it is refused."""
+    payloads = {b"shell": b"", b"exec": NS(b"x"), b"env": NS(b"A") + NS(b"B")}
+    payloads[b"pty-req"] = NS(b"xterm") + struct.pack(">4L", 80, 24, 0, 0) + NS(b"")
+    channel = Channel(pair, window=0).request(first, payloads[first])
+    channel.take()
+    assert channel.request(second, payloads[second]).take() == [(FAILURE, b"")]
+
+
+@pytest.mark.parametrize(
+    "name", [b"subsystem", b"x11-req", b"auth-agent-req@openssh.com", b"\xff", b"", b"x" * 9999]
+)
+def test_refused(pair, name):
+    """A request for what is not served is refused, and the session goes on."""
+    channel = Channel(pair).request(name, NS(b"sftp"))
+    assert channel.take() == [(FAILURE, b"")]
+    channel.request(b"shell").take()
+    assert channel.data(b"Hi").takeData() == b"Hi"
+
+
+@pytest.mark.parametrize("kind", [b"direct-tcpip", b"x11", b"direct-streamlocal@openssh.com", b""])
+def test_forwarding(pair, kind):
+    """A channel of another kind is refused as prohibited, and the connection goes on."""
+    pair.send(OPEN, NS(kind), struct.pack(">3L", 5, 1000, 1000))
+    [(number, payload)] = pair.take()
+    assert (number, payload[:8]) == (OPEN_FAILURE, struct.pack(">2L", 5, 1))
+    assert b"nothing is forwarded" in getNS(payload[8:])[0]
+    assert Channel(pair).request(b"exec", NS(b"x")).take()[0] == (SUCCESS, b"")
+
+
+def test_global_requests(pair):
+    """A global request, such as a keepalive or one for forwarding, is answered with a no."""
+    for name in (b"keepalive@openssh.com", b"tcpip-forward"):
+        pair.send(GLOBAL_REQUEST, NS(name), b"\1")
+        assert pair.take() == [(REQUEST_FAILURE, b"")]
+
+
+def test_environment():
+    """The application can ask for user, door, peer, command, terminal and environment."""
+    seen = []
+
+    class Asking(Protocol):
+        def connectionMade(self):
+            seen.append(self.transport.session)
+
+    channel = Channel(Pair([HOST_KEY], application=Asking).login())
+    channel.request(b"env", NS(b"LANG") + NS(b"C")).pty(b"vt100", 132, 43)
+    channel.request(b"exec", NS(b"run"))
+    assert [number for number, _ in channel.take()] == [SUCCESS] * 3
+    [session] = seen
+    assert (session.user, session.door, session.command) == (b"user", "ssh", b"run")
+    assert (session.pty.term, session.pty.columns, session.pty.rows) == (b"vt100", 132, 43)
+    assert session.env == {b"LANG": b"C"}
+    assert session.peer
+
+
+def test_environment_is_bounded(pair):
+    """Of variables a session keeps only so many, and only so many bytes."""
+    channel = Channel(pair)
+    for number in range(MAX_ENV + 1):
+        channel.request(b"env", NS(b"%d" % number) + NS(b"x"))
+    assert [number for number, _ in channel.take()] == [SUCCESS] * MAX_ENV + [FAILURE]
+    channel = Channel(pair, mine=8).request(b"env", NS(b"A") + NS(b"x" * MAX_ENV_BYTES))
+    assert channel.take() == [(FAILURE, b"")]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=5000), max_size=12), st.integers(1, 3000))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_pieces(pieces, maxPacket):
+    """Bytes in pieces of every size come back, in order, in packets no larger than allowed."""
+    channel = Channel(Pair([HOST_KEY]).login(), maxPacket=maxPacket).request(b"shell")
+    channel.take()
+    for piece in pieces:
+        channel.data(piece)
+    channel.send(EOF)
+    packets = channel.take()
+    data = [getNS(payload)[0] for number, payload in packets if number == DATA]
+    assert b"".join(data) == b"".join(pieces)
+    assert all(len(piece) <= maxPacket for piece in data)
+    assert packets[-3:] == END
+
+
+def test_who_does_not_read_is_not_read_from(pair):
+    """A client whose window is full may send one window more; all comes once it reads."""
+    channel = Channel(pair, window=1000).request(b"shell")
+    channel.take()
+    sent = bytes(range(256)) * 100
+    total = 0
+    granted = channel.window
+    while granted >= len(sent):
+        channel.data(sent)
+        granted -= len(sent)
+        total += len(sent)
+        packets = channel.take()
+        granted += sum(
+            struct.unpack(">L", payload)[0]
+            for number, payload in packets
+            if number == WINDOW_ADJUST
+        )
+        assert total <= 2 * channel.window + len(sent)
+        echoed = [getNS(payload)[0] for number, payload in packets if number == DATA]
+        assert sum(map(len, echoed)) <= 1000
+    channel.send(EOF)
+    assert channel.take() == []
+    received = 1000
+    while received < total:
+        step = min(10_000, total - received)
+        packets = channel.grant(step).take()
+        received += sum(len(getNS(payload)[0]) for number, payload in packets if number == DATA)
+    assert packets[-3:] == END
+    assert received == total
+
+
+def test_one_byte_at_a_time(pair):
+    """A client that takes a byte at a time is not granted a window for each of them."""
+    channel = Channel(pair, window=10).request(b"shell")
+    channel.take()
+    channel.data(b"x" * 30_000).data(b"x" * 30_000).data(b"x" * 30_000)
+    channel.take()
+    for _ in range(100):
+        packets = channel.grant(1).take()
+        assert [number for number, _ in packets] == [DATA]
+
+
+def test_closed_while_full(pair):
+    """A client that closes without having read all is closed too, and nothing is kept."""
+    channel = Channel(pair, window=10).request(b"shell").data(b"x" * 1000)
+    channel.take()
+    assert channel.send(CLOSE).take() == [(CLOSE, b"")]
+    assert pair.server.service.channels == {}
+
+
+def test_data_behind_the_end(shell):
+    """What is still under way when a session ends is dropped."""
+    shell.send(EOF)
+    shell.take()
+    shell.data(b"late").send(EXTENDED_DATA, struct.pack(">L", 1), NS(b"x")).send(EOF)
+    assert shell.take() == []
+    assert shell.send(CLOSE).take() == []
+
+
+def test_connection_lost_in_mid_session(pair):
+    """When the connection breaks, the application of each session is told, once."""
+    lost = []
+
+    class Mortal(Protocol):
+        def connectionLost(self, reason):
+            lost.append(self)
+            raise ZeroDivisionError  # which does not keep the others from being told
+
+    pair = Pair([HOST_KEY], application=Mortal).login()
+    for number in (1, 2):
+        Channel(pair, mine=number).request(b"shell")
+        pair.take()
+    Channel(pair, mine=3)
+    pair.lose()
+    assert len(set(lost)) == 2 == len(lost)
+    assert pair.log == [(b"user", "login"), (b"user", "logout")]
+
+
+def test_application_without_half_close(pair):
+    """An application that knows nothing of EOF is closed at the end of its input."""
+    channel = Channel(Pair([HOST_KEY], application=Protocol).login()).request(b"shell")
+    channel.take()
+    assert channel.send(EOF).take() == END
+
+
+def test_producers(shell):
+    """A session takes one producer, a streaming one, which waits while the window is full."""
+    channel = shell.pair.server.service.channels[0]
+    with pytest.raises(RuntimeError, match="one producer"):
+        channel.registerProducer(channel, True)
+    channel.unregisterProducer()
+    with pytest.raises(RuntimeError, match="streaming"):
+        channel.registerProducer(channel, False)
+    channel.write(b"x" * (1 << 21))
+    assert not channel.paused
+    channel.registerProducer(channel, True)
+    assert channel.paused
+    channel.stopProducing()
+    shell.grant(1 << 21)
+    assert shell.take()[-3:] == END
+
+
+def test_several_sessions(pair):
+    """Sessions on one connection do not get in each other's way."""
+    one = Channel(pair, mine=1).request(b"shell")
+    one.take()
+    two = Channel(pair, mine=2, window=5).request(b"shell").data(b"more than five")
+    two.take()
+    assert one.data(b"one").takeData() == b"one"
+    assert one.send(EOF).take() == END
+    assert two.grant(100).takeData() == b"than five"
+
+
+def test_paced_connection(pair):
+    """A client that does not take what is sent to it is not read from."""
+    assert pair.serverTCP.producer is pair.serverTCP
+    pair.client.sendDisconnect(11, b"bye")
+    pair.pump.flush()
+    assert pair.serverTCP.producer is None

@@ -1,0 +1,219 @@
+"""The options, and the service made of them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from helpers import Password, result
+from twisted.conch.interfaces import IConchUser
+from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.python.usage import UsageError
+
+from sshecho import tap
+from sshecho.cred.realm import IProtocolAvatar
+from sshecho.service.start import StartError
+from sshecho.tap import EchoOptions, Options, makeService
+
+
+class Loopback(MemoryReactorClock):
+    """A reactor in memory whose ports have the addresses that they are asked to have."""
+
+    def listenTCP(self, port, factory, backlog=50, interface=""):
+        listening = super().listenTCP(port, factory, backlog, interface)
+        listening.address = IPv4Address("TCP", interface, port)
+        listening.getHost = lambda: listening.address
+        return listening
+
+
+def parse(*arguments, options=Options) -> Options:
+    parsed = options()
+    parsed.parseOptions(list(arguments))
+    return parsed
+
+
+def test_defaults(monkeypatch):
+    """Both doors are open on loopback, and the demonstration login is checked."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    options = parse()
+    assert options["ssh"] == ["tcp:2222:interface=127.0.0.1"]
+    assert options["line"] == ["tcp:8000:interface=127.0.0.1"]
+    assert options["host-keys"] == Path("/state/sshecho/keys")
+    assert options["demonstration"]
+    [checker] = options["credInterfaces"][IUsernamePassword]
+    assert result(checker.requestAvatarId(Password(b"user", b"pass"))) == b"user"
+
+
+def test_state_folder(monkeypatch):
+    """Without XDG_STATE_HOME the host keys are below the home folder."""
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert parse()["host-keys"] == Path("/home/me/.local/state/sshecho/keys")
+
+
+def test_the_chapters_own():
+    """`twistd echo` has all the options, and the SSH door closed unless it is asked for."""
+    assert parse(options=EchoOptions)["ssh"] == []
+    assert parse("--ssh", "tcp:22", options=EchoOptions)["ssh"] == ["tcp:22"]
+
+
+def test_doors():
+    """A door may be given several times, or be off."""
+    options = parse("--ssh", "tcp:1", "--ssh", "tcp:2", "--line", "off")
+    assert (options["ssh"], options["line"]) == (["tcp:1", "tcp:2"], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--ssh", "off", "--line", "off"], "nothing to serve"),
+        (["--ssh", "off", "--ssh", "tcp:1"], "either off or open"),
+        (["--line", "haproxy:tcp:1"], "PROXY header"),
+        (["--bogus"], "--bogus not recognized"),
+        (["word"], "Wrong number of arguments"),
+        (["--ssh"], "requires argument"),
+        (["--auth", "bogus:x"], "--auth bogus: there is no such checker; --help-auth lists them"),
+        (["--auth", "memory:x"], "--auth memory: give pairs"),
+        (["--auth", ""], "there is no such checker"),
+        (["--help-auth-type", "bogus"], "no such checker"),
+    ],
+)
+def test_usage(arguments, why):
+    """What is wrong with the arguments is said in one line."""
+    with pytest.raises(UsageError) as caught:
+        parse(*arguments)
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(private):
+    """A file that is missing keeps the server from starting, and is named."""
+    with pytest.raises(StartError) as caught:
+        parse("--auth", f"file:{private}/none")
+    assert caught.value.code == (f"sshecho: --auth file: {private}/none: No such file or directory")
+
+
+def test_chains(write):
+    """Checkers of one kind of credentials are a chain in the order given, files among them."""
+    path = write("users", b"alice:a\nuser:other")
+    options = parse(
+        *("--auth", "memory:user:pass"),
+        *("--auth", f"file:{path}"),
+        *("--auth", f"keys:{path.parent}/%u"),
+        *("--auth", "anonymous"),
+    )
+    assert not options["demonstration"]
+    kinds = {kind: len(chain) for kind, chain in options["credInterfaces"].items()}
+    assert kinds == {IUsernamePassword: 2, ISSHPrivateKey: 1, IAnonymous: 1}
+
+
+class Helped(Options):
+    """Options whose help can be read."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = []
+
+    @property
+    def authOutput(self):
+        return self
+
+    def write(self, text):
+        self.written.append(text)
+
+
+def helped(*arguments) -> str:
+    options = Helped()
+    with pytest.raises(SystemExit) as caught:
+        options.parseOptions(list(arguments))
+    assert caught.value.code == 0
+    return "".join(options.written)
+
+
+def test_help_auth():
+    """--help-auth lists each checker that a door can use, once, ours in place of Twisted's."""
+    names = [line.split()[0] for line in helped("--help-auth").splitlines()[5:] if line.strip()]
+    assert names[:4] == ["memory", "file", "keys", "anonymous"]
+    assert len(set(names)) == len(names)
+    assert "unix" in names
+
+
+@pytest.mark.parametrize("name", ["memory", "file", "keys", "anonymous"])
+def test_help_auth_type(name):
+    """--help-auth-type tells what a checker's argument is, and no longer lines than fit."""
+    text = helped("--help-auth-type", name)
+    assert text.startswith(f"Usage: --auth {name}[:ArgString]\nArgString format: ")
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_version():
+    """--version says ours, not Twisted's."""
+    assert helped("--version").startswith("sshecho 0.")
+
+
+@pytest.fixture
+def said():
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    yield lambda: [formatEvent(e) for e in seen if e["log_namespace"] == "sshecho"]
+    globalLogPublisher.removeObserver(seen.append)
+
+
+def test_service(private, said):
+    """The service listens at every door, and says where, how to log in, and its host key."""
+    reactor = Loopback()
+    service = makeService(parse("--host-keys", str(private)), reactor)
+    assert said() == []
+    service.privilegedStartService()
+    service.startService()
+    assert [(port, interface) for port, _, _, interface in reactor.tcpServers] == [
+        (2222, "127.0.0.1"),
+        (8000, "127.0.0.1"),
+    ]
+    user, ssh, line, key = said()
+    assert "user, the password is pass" in user
+    assert "ssh -p 2222 user@" in ssh
+    assert "telnet " in line
+    assert "host key SHA256:" in key
+    assert str(private / "ssh_host_ed25519_key") in key
+
+
+def test_one_portal(private):
+    """Both doors stand before one Portal, whose realm has an avatar for each."""
+    reactor = Loopback()
+    service = makeService(parse("--host-keys", str(private)), reactor)
+    service.startService()
+    ssh, line = (factory for _, factory, _, _ in reactor.tcpServers)
+    assert ssh.portal is line._portal
+    for interface in (IConchUser, IProtocolAvatar):
+        assert ssh.portal.realm.requestAvatar(b"u", None, interface)[0] is interface
+
+
+def test_no_host_key_without_an_ssh_door(private):
+    """Where the SSH door is closed, no host key is made."""
+    options = parse("--ssh", "off", "--host-keys", str(private))
+    makeService(options, Loopback()).startService()
+    assert os.listdir(private) == []
+
+
+def test_bad_host_key(write, private):
+    """A host key that can't be used keeps the server from starting."""
+    write("ssh_host_ed25519_key", b"x")
+    with pytest.raises(StartError, match=r"sshecho: host key .*not a private key"):
+        makeService(parse("--host-keys", str(private)), Loopback())
+
+
+def test_nothing_is_imported_that_has_a_reactor():
+    """Parsing options installs no reactor: twistd may still choose one."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from sshecho.tap import Options; Options().parseOptions([]);"
+        "print('twisted.internet.reactor' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
+    assert tap.DEMONSTRATION == ("user", "pass")

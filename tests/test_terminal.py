@@ -1,0 +1,135 @@
+"""The terminal, between a session with a PTY and its application."""
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyObject
+
+from sshecho.echo import Echo
+from sshecho.session import ISessionTransport, Pty, Session
+from sshecho.ssh.terminal import Terminal
+
+
+class Channel(StringTransport):
+    """The transport of a session, which counts what goes out in one piece."""
+
+    def __init__(self, command=None):
+        super().__init__()
+        self.session = Session(b"user", "ssh", "", pty=Pty(b"xterm", 80, 24), command=command)
+        self.pieces = []
+
+    def write(self, data):
+        self.pieces.append(data)
+        super().write(data)
+
+
+def run(application=None, command=None) -> tuple[Terminal, Channel]:
+    channel = Channel(command)
+    terminal = Terminal(application or Echo())
+    terminal.makeConnection(channel)
+    return terminal, channel
+
+
+def test_greeting():
+    """A session begins with the greeting and the prompt."""
+    _, channel = run()
+    assert channel.value().startswith(b"Login successful, please proceed.\r\n\r> ")
+
+
+def test_echo():
+    """Each line comes back on a line of its own, all of a read in one piece."""
+    terminal, channel = run()
+    channel.clear()
+    channel.pieces.clear()
+    terminal.dataReceived("h\u00fc".encode()[:2])
+    terminal.dataReceived("h\u00fc".encode()[2:] + b"\r")
+    assert b"\r\nh\xc3\xbc\r\n\r> " in channel.value()
+    assert len(channel.pieces) == 2
+
+
+def test_command():
+    """A session with a command shows its output and nothing else, with a terminal's line ends."""
+    _, channel = run(command=b"hello world")
+    assert channel.value() == b"hello world\r\n"
+    assert channel.disconnecting
+
+
+def test_end_of_input():
+    """^D on an empty line, or the client's EOF, ends the session on a new line, once."""
+    for end in (lambda t: t.dataReceived(b"\x04"), lambda t: t.readConnectionLost()):
+        terminal, channel = run()
+        end(terminal)
+        assert channel.disconnecting
+        assert channel.value().endswith(b"\r> \x1b[J\r\x1b[2C\r\n")
+        before = channel.value()
+        terminal.dataReceived(b"more\r")
+        end(terminal)
+        assert channel.value() == before
+
+
+class News(Protocol):
+    """An application that speaks when it likes."""
+
+    lost = 0
+
+    def dataReceived(self, data):
+        self.transport.writeSequence([b"got ", data])
+
+    def connectionLost(self, reason):
+        self.lost += 1
+
+
+def test_news():
+    """What an application says while a line is edited is shown above that line."""
+    application = News()
+    terminal, channel = run(application)
+    verifyObject(ISessionTransport, terminal)
+    terminal.dataReceived(b"half")
+    channel.clear()
+    application.transport.write(b"news\n")
+    assert channel.value().startswith(b"\r\x1b[Jnews\r\n\r> half")
+
+
+def test_application_without_half_close():
+    """An application that knows nothing of half closed connections is closed at the end."""
+    application = News()
+    terminal, channel = run(application)
+    terminal.readConnectionLost()
+    assert channel.disconnecting
+    terminal.connectionLost(Failure(ConnectionDone()))
+    assert application.lost == 1
+
+
+def test_passed_on():
+    """What the application asks of its transport, the session's answers."""
+    application = News()
+    _, channel = run(application)
+    transport = application.transport
+    assert transport.session is channel.session
+    assert transport.getPeer() == channel.getPeer()
+    assert transport.getHost() == channel.getHost()
+    transport.registerProducer(transport, True)
+    assert channel.producer is transport
+    transport.pauseProducing()
+    assert channel.producerState == "paused"
+    transport.resumeProducing()
+    assert channel.producerState == "producing"
+    transport.unregisterProducer()
+    assert channel.producer is None
+    transport.stopProducing()
+    assert channel.disconnecting
+
+
+def test_resize():
+    """A window of another size is drawn for; a session with a command has nothing to draw."""
+    terminal, channel = run()
+    terminal.dataReceived(b"0123456789")
+    channel.session.pty = Pty(b"xterm", 8, 24)
+    channel.clear()
+    terminal.resize()
+    assert b"0123456789" in channel.value()
+    terminal, channel = run(command=b"x")
+    channel.clear()
+    terminal.resize()
+    assert channel.value() == b""

@@ -1,0 +1,400 @@
+"""The ssh-userauth service, seen by a client."""
+
+import struct
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from helpers import inline
+from sshpair import (
+    DISCONNECT,
+    SERVICE_REQUEST,
+    UNIMPLEMENTED,
+    USERAUTH_FAILURE,
+    USERAUTH_PK_OK,
+    USERAUTH_REQUEST,
+    USERAUTH_SUCCESS,
+    Channel,
+    Pair,
+)
+from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.keys import Key
+from twisted.cred.checkers import AllowAnonymousAccess
+from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import formatEvent, globalLogPublisher
+
+from sshecho.cred.authorizedkeys import AuthorizedKeysChecker
+
+NO_PASSWORD = USERAUTH_FAILURE, NS(b"password") + b"\0"
+NO_KEY = USERAUTH_FAILURE, NS(b"publickey") + b"\0"
+
+
+@pytest.fixture(scope="module")
+def hostKey() -> Key:
+    return Key(ed25519.Ed25519PrivateKey.generate())
+
+
+@pytest.fixture(scope="module")
+def keys(userKey) -> dict[str, Key]:
+    return {
+        "ed25519": userKey,
+        "ecdsa": Key(ec.generate_private_key(ec.SECP256R1())),
+        "rsa": Key(rsa.generate_private_key(65537, 2048)),
+        "other": Key(ed25519.Ed25519PrivateKey.generate()),
+    }
+
+
+@pytest.fixture
+def pair(hostKey) -> Pair:
+    return Pair([hostKey])
+
+
+@pytest.fixture
+def keyPair(hostKey, write, keys) -> Pair:
+    lines = [keys[kind].public().toString("OPENSSH") for kind in ("ed25519", "ecdsa", "rsa")]
+    path = write("keys", b"\n".join(lines))
+    checker = AuthorizedKeysChecker(str(path), b"user", inline)
+    return Pair([hostKey], {ISSHPrivateKey: [checker]}).requestUserAuth()
+
+
+def code(packet) -> int:
+    number, payload = packet
+    assert number == DISCONNECT
+    return struct.unpack(">L", payload[:4])[0]
+
+
+def test_password(pair):
+    """The right password is a login."""
+    pair.login()
+    assert pair.log == [(b"user", "login")]
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [(b"user", b"wrong"), (b"nobody", b"pass"), (b"", b""), (b"", b"pass"), (b"user", b"")]
+    + [(b"user", b"pass\0"), (b"\xff", b"\xfe"), (b"user", b"x" * 30_000), (b"anonymous", b"")],
+)
+def test_wrong_password(pair, user, password):
+    """Whatever else is sent gets one and the same answer, after the same delay."""
+    pair.requestUserAuth().password(user, password)
+    assert pair.take() == []
+    pair.clock.advance(1)
+    pair.pump.flush()
+    assert pair.take() == [NO_PASSWORD]
+    assert pair.log == []
+
+
+def test_password_change(pair):
+    """A request to change a password is no login, even with the right one."""
+    pair.requestUserAuth()
+    pair.send(
+        USERAUTH_REQUEST, NS(b"user"), NS(b"ssh-connection"), NS(b"password"), b"\1", NS(b"pass")
+    )
+    pair.clock.advance(1)
+    pair.pump.flush()
+    assert pair.take() == [NO_PASSWORD]
+
+
+@pytest.mark.parametrize(
+    ("method", "service"),
+    [(b"none", b"ssh-connection"), (b"hostbased", b"ssh-connection"), (b"\xff", b"ssh-connection")]
+    + [(b"password", b"ssh-userauth"), (b"password", b""), (b"publickey", b"ssh-connection")],
+)
+def test_not_to_be_had(pair, method, service):
+    """A method or a service that is not to be had is refused, and the methods that are told."""
+    data = b"\0" + NS(b"pass")
+    pair.requestUserAuth().send(USERAUTH_REQUEST, NS(b"user"), NS(service), NS(method), data)
+    pair.clock.advance(1)
+    pair.pump.flush()
+    assert pair.take() == [NO_PASSWORD]
+    assert pair.log == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm"),
+    [("ed25519", b"ssh-ed25519"), ("ecdsa", b"ecdsa-sha2-nistp256")]
+    + [("rsa", b"rsa-sha2-256"), ("rsa", b"rsa-sha2-512")],
+)
+def test_key(keyPair, keys, kind, algorithm):
+    """A listed key is known when it is offered, and is a login when it has signed."""
+    key = keys[kind]
+    keyPair.key(b"user", key, algorithm, signed=False)
+    assert keyPair.take() == [(USERAUTH_PK_OK, NS(algorithm) + NS(key.public().blob()))]
+    keyPair.key(b"user", key, algorithm)
+    assert keyPair.take() == [(USERAUTH_SUCCESS, b"")]
+    assert keyPair.log == [(b"user", "login")]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    ("user", "kind", "algorithm"),
+    [(b"user", "other", None), (b"nobody", "ed25519", None), (b"", "ed25519", None)]
+    + [(b"user", "rsa", b"ssh-rsa")],
+)
+def test_wrong_key(keyPair, keys, user, kind, algorithm, signed):
+    """Another key, another user and SHA-1 get one and the same answer, signed or not."""
+    keyPair.key(user, keys[kind], algorithm, signed=signed)
+    assert keyPair.take() == [NO_KEY]
+    assert keyPair.log == []
+
+
+def test_wrong_signature(keyPair, keys):
+    """A signature of something else is denied."""
+    keyPair.key(b"user", keys["ed25519"], data=b"something else")
+    assert keyPair.take() == [NO_KEY]
+
+
+def test_signed_with_another_algorithm(keyPair, keys):
+    """A signature that says another algorithm than the request is denied, SHA-1 above all."""
+    key = keys["rsa"]
+    head = NS(b"user") + NS(b"ssh-connection") + NS(b"publickey") + b"\1"
+    head += NS(b"rsa-sha2-512") + NS(key.public().blob())
+    message = NS(keyPair.client.sessionID) + bytes([USERAUTH_REQUEST]) + head
+    keyPair.send(USERAUTH_REQUEST, head, NS(key.sign(message, b"ssh-rsa")))
+    assert keyPair.take() == [NO_KEY]
+
+
+@pytest.mark.parametrize("blob", [b"", b"ssh-rsa AAAA", b"{", NS(b"ssh-ed25519") + b"x" * 9000])
+def test_odd_keys(keyPair, blob):
+    """What is no key blob of the type that the request says, or too long, is denied unparsed."""
+    head = NS(b"user") + NS(b"ssh-connection") + NS(b"publickey") + b"\0"
+    keyPair.send(USERAUTH_REQUEST, head, NS(b"ssh-ed25519"), NS(blob))
+    assert keyPair.take() == [NO_KEY]
+
+
+def test_what_users_may_sign_with(pair):
+    """The server tells what users may sign with, whatever its host keys are (RFC 8308)."""
+    fresh = pair.client.peerExtensions[b"server-sig-algs"].split(b",")
+    assert b"rsa-sha2-512" in fresh
+    assert b"ssh-rsa" not in fresh
+
+
+def anonymousPair(hostKey):
+    checkers = {IAnonymous: [AllowAnonymousAccess()]}
+    return Pair([hostKey], checkers).requestUserAuth()
+
+
+def test_anonymous(hostKey):
+    """The user `anonymous` gets in with the method `none`, where that is wanted."""
+    pair = anonymousPair(hostKey)
+    pair.send(USERAUTH_REQUEST, NS(b"anonymous"), NS(b"ssh-connection"), NS(b"none"))
+    assert pair.take() == [(USERAUTH_SUCCESS, b"")]
+    assert pair.log == [(b"anonymous", "login")]
+
+
+def test_not_anonymous(hostKey):
+    """No other user does; and `none` is not listed as a method (RFC 4252, section 5.2)."""
+    pair = anonymousPair(hostKey)
+    pair.send(USERAUTH_REQUEST, NS(b"root"), NS(b"ssh-connection"), NS(b"none"))
+    assert pair.take() == [(USERAUTH_FAILURE, NS(b"") + b"\0")]
+
+
+def test_six_tries(pair):
+    """The sixth failure ends the connection; a right password behind it does not count."""
+    pair.requestUserAuth()
+    for _ in range(5):
+        pair.password(password=b"wrong")
+        pair.clock.advance(1)
+        pair.pump.flush()
+        assert pair.take() == [NO_PASSWORD]
+        pair.send(USERAUTH_REQUEST, NS(b"user"), NS(b"ssh-connection"), NS(b"none"))
+        assert pair.take() == [NO_PASSWORD]
+    pair.client.sendPacket(
+        USERAUTH_REQUEST,
+        NS(b"user") + NS(b"ssh-connection") + NS(b"password") + b"\0" + NS(b"wrong"),
+    )
+    pair.password()
+    pair.clock.advance(1)
+    pair.pump.flush()
+    [packet] = pair.take()
+    assert code(packet) == 14
+    assert pair.log == []
+
+
+def test_a_none_behind_a_guess_does_not_hide_it(pair):
+    """Requests in one write are answered in order, and each failure counts."""
+    pair.requestUserAuth()
+    head = NS(b"user") + NS(b"ssh-connection")
+    for _ in range(6):
+        pair.client.sendPacket(USERAUTH_REQUEST, head + NS(b"password") + b"\0" + NS(b"wrong"))
+        pair.client.sendPacket(USERAUTH_REQUEST, head + NS(b"none"))
+    for _ in range(12):
+        pair.pump.flush()
+        pair.clock.advance(1)
+    pair.pump.flush()
+    packets = pair.take()
+    assert packets[:-1] == [NO_PASSWORD] * 10
+    assert code(packets[-1]) == 14
+
+
+def test_many_requests_at_once(pair):
+    """A flood of requests ends the connection instead of being kept."""
+    pair.requestUserAuth()
+    head = NS(b"user") + NS(b"ssh-connection")
+    for _ in range(500):
+        pair.client.sendPacket(USERAUTH_REQUEST, head + NS(b"password") + b"\0" + NS(b"wrong"))
+    pair.pump.flush()
+    [packet] = pair.take()
+    assert code(packet) == 14
+    pair.clock.advance(1)
+    pair.pump.flush()
+    assert pair.take() == []
+
+
+def test_too_slow(pair):
+    """Who has not logged in after two minutes is disconnected."""
+    pair.requestUserAuth()
+    pair.clock.advance(120)
+    pair.pump.flush()
+    [packet] = pair.take()
+    assert code(packet) == 14
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\0\0\0", NS(b"user"), NS(b"user") + NS(b"ssh-connection") + b"\0\0"]
+    + [NS(b"user") + NS(b"ssh-connection") + NS(b"password") + b"\0"],
+)
+def test_malformed(pair, payload):
+    """A request that can't be read ends the connection with a protocol error."""
+    pair.requestUserAuth().send(USERAUTH_REQUEST, payload)
+    [packet] = pair.take()
+    assert code(packet) == 2
+
+
+@pytest.mark.parametrize("service", [b"ssh-userauth", b"ssh-connection", b"x", b""])
+def test_services_in_their_turn(pair, service):
+    """A service that is not due, or was had already, ends the connection."""
+    pair.requestUserAuth().send(SERVICE_REQUEST, NS(service))
+    [packet] = pair.take()
+    assert code(packet) == 7
+
+
+@pytest.mark.parametrize("service", [b"ssh-userauth", b"ssh-connection"])
+def test_no_service_twice(pair, service):
+    """After the login no service can be had again, and the login is logged out once."""
+    pair.login().send(SERVICE_REQUEST, NS(service))
+    [packet] = pair.take()
+    assert code(packet) == 7
+    assert pair.lose().log == [(b"user", "login"), (b"user", "logout")]
+
+
+def test_no_connection_before_the_login(pair):
+    """The connection service is not to be had before the login."""
+    pair.send(SERVICE_REQUEST, NS(b"ssh-connection"))
+    [packet] = pair.take()
+    assert code(packet) == 7
+
+
+def test_no_second_login(pair):
+    """A request behind a successful one logs nobody in."""
+    pair.requestUserAuth()
+    request = NS(b"user") + NS(b"ssh-connection") + NS(b"password") + b"\0" + NS(b"pass")
+    for _ in range(3):
+        pair.client.sendPacket(USERAUTH_REQUEST, request)
+    pair.pump.flush()
+    assert [number for number, _ in pair.take()] == [USERAUTH_SUCCESS, UNIMPLEMENTED, UNIMPLEMENTED]
+    assert pair.lose().log == [(b"user", "login"), (b"user", "logout")]
+
+
+class SlowChecker:
+    """A checker that answers when the test tells it to."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self):
+        self.answers = []
+
+    def requestAvatarId(self, credentials):
+        self.answers.append(Deferred())
+        return self.answers[-1]
+
+
+@pytest.fixture
+def slow(hostKey):
+    checker = SlowChecker()
+    return Pair([hostKey], {IUsernamePassword: [checker]}).requestUserAuth(), checker
+
+
+def test_one_after_another(slow):
+    """A request waits until the one before it is answered; behind a success it is dropped."""
+    pair, checker = slow
+    pair.password().password().password()
+    assert len(checker.answers) == 1
+    checker.answers[0].callback(b"user")
+    pair.pump.flush()
+    assert pair.take() == [(USERAUTH_SUCCESS, b"")]
+    assert len(checker.answers) == 1
+    assert pair.log == [(b"user", "login")]
+
+
+@pytest.mark.parametrize("answer", [b"user", UnauthorizedLogin()])
+def test_gone_before_the_answer(slow, answer):
+    """Who leaves while a checker takes its time is logged out as soon as they are in."""
+    pair, checker = slow
+    pair.password().lose()
+    checker.answers[0].callback(answer) if answer == b"user" else checker.answers[0].errback(answer)
+    pair.clock.advance(1)
+    assert pair.log == ([(b"user", "login"), (b"user", "logout")] if answer == b"user" else [])
+
+
+@pytest.mark.parametrize("ending", ["lose", "disconnect", "session"])
+def test_one_logout(pair, ending):
+    """However a connection ends, each login has one logout."""
+    pair.login()
+    if ending == "disconnect":
+        pair.client.sendDisconnect(11, b"bye")
+        pair.pump.flush()
+    elif ending == "session":
+        Channel(pair).request(b"shell")
+    pair.lose()
+    assert pair.log == [(b"user", "login"), (b"user", "logout")]
+
+
+class Careless:
+    """A checker that accepts a key although nothing was signed with it."""
+
+    credentialInterfaces = (ISSHPrivateKey,)
+
+    def requestAvatarId(self, credentials):
+        return succeed(credentials.username)
+
+
+def test_an_offered_key_is_no_login(hostKey, keys):
+    """A checker that accepts a key without a signature lets nobody in."""
+    pair = Pair([hostKey], {ISSHPrivateKey: [Careless()]}).requestUserAuth()
+    pair.key(b"user", keys["ed25519"], signed=False)
+    assert pair.take() == [NO_KEY]
+    assert pair.log == [(b"user", "login"), (b"user", "logout")]
+
+
+def test_said_without_the_password(pair):
+    """Logins and denials are said with user, method and address, and never with the password."""
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        pair.requestUserAuth().password(b"us\x1ber", b"hunter2")
+        pair.clock.advance(1)
+        pair.pump.flush()
+        pair.password()
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    texts = [formatEvent(event) for event in seen if event["log_namespace"] == "sshecho"]
+    assert [text.split(" from ")[0] for text in texts] == [
+        r"ssh: 'us\x1ber' denied by password",
+        "ssh: 'user' logged in by password",
+    ]
+    assert "hunter2" not in repr(seen)
+
+
+def test_host_keys(hostKey, keys):
+    """The client is offered every type of host key, ed25519 first, and never SHA-1."""
+    pair = Pair([hostKey, keys["ecdsa"], keys["rsa"]])
+    assert pair.server.supportedPublicKeys == [
+        b"ssh-ed25519",
+        b"ecdsa-sha2-nistp256",
+        b"rsa-sha2-512",
+        b"rsa-sha2-256",
+    ]
+    assert getNS(pair.client.hostKey)[0] in (b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"ssh-rsa")
