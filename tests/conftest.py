@@ -13,7 +13,7 @@ from twisted.conch.ssh.keys import Key
 REQUIRE_CLIENTS = os.environ.get("SSHECHO_REQUIRE_CLIENTS") == "1"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def need():
     """Return a function that skips the test where a program is missing, and fails it in CI."""
 

@@ -275,6 +275,24 @@ def test_application_without_half_close(pair):
     assert channel.send(EOF).take() == END
 
 
+def test_paused_from_the_beginning():
+    """An application that pauses as it begins gets nothing before it resumes."""
+    received = []
+
+    class Sleepy(Protocol):
+        def connectionMade(self):
+            self.transport.pauseProducing()
+
+        def dataReceived(self, data):
+            received.append(data)
+
+    pair = Pair([HOST_KEY], application=Sleepy).login()
+    Channel(pair).data(b"early").request(b"shell").data(b"late")
+    assert received == []
+    pair.server.service.channels[0].resumeProducing()
+    assert received == [b"early", b"late"]
+
+
 def test_producers(shell):
     """A session takes one producer, a streaming one, which waits while the window is full."""
     channel = shell.pair.server.service.channels[0]

@@ -118,7 +118,8 @@ class SessionChannel(SSHChannel):
             self._application = self._terminal = Terminal(self._application)
         self.paused = False
         self._application.makeConnection(self)
-        self.resumeProducing()
+        if not self.paused:
+            self.resumeProducing()
 
     # What the client sends.
 

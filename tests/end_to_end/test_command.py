@@ -70,13 +70,12 @@ def test_end(serve, stop):
     assert not any("Traceback" in line for line in server.lines), server.lines
 
 
-def test_what_is_said(serve):
+def test_what_is_said(need, serve):
     """At the start it says where it listens, how to log in, and the host key's fingerprint."""
     with serve() as server:
         text = "\n".join(server.lines)
-        shown = run(
-            "ssh-keygen", "-lf", server.known_hosts.parent / "keys/ssh_host_ed25519_key.pub"
-        )
+        public = server.known_hosts.parent / "keys" / "ssh_host_ed25519_key.pub"
+        shown = run(need("ssh-keygen"), "-lf", public)
         assert shown.stdout.split()[1] in text
         assert f"ssh -p {server.ssh_port} user@localhost" in text
         assert f"telnet localhost {server.line_port}" in text

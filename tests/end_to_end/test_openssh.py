@@ -25,10 +25,11 @@ def test_exec_discards_its_input(server, runSSH):
     assert (done.returncode, done.stdout) == (0, b"hello\n")
 
 
-def test_bytes_come_back(server, runSSH):
+@pytest.mark.parametrize("options", [[], ["-o", "RekeyLimit=1M"]], ids=["plain", "rekeying"])
+def test_bytes_come_back(server, runSSH, options):
     """8 MiB of noise through `ssh -T` come back identical, with exit status 0."""
     noise = random.Random(1).randbytes(8 << 20)
-    done = runSSH(server, options=["-T"], input=noise)
+    done = runSSH(server, options=["-T", *options], input=noise)
     assert done.returncode == 0
     assert done.stdout == noise
     assert done.stderr == b""
@@ -84,18 +85,18 @@ def test_denied(server, runSSH, user, password):
 
 
 @pytest.fixture(scope="module")
-def userKeys(tmp_path_factory):
+def userKeys(need, tmp_path_factory):
     """Keys of each type, made by ssh-keygen."""
     folder = tmp_path_factory.mktemp("keys")
     for kind in ("ed25519", "ecdsa", "rsa"):
-        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", folder / kind], check=True)
+        command = [need("ssh-keygen"), "-q", "-t", kind, "-N", "", "-f", folder / kind]
+        subprocess.run(command, check=True)
     return folder
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
-def test_keys(need, serve, runSSH, write, userKeys, kind):
+def test_keys(serve, runSSH, write, userKeys, kind):
     """A user's key of each type is a login, for its user; another key is not."""
-    need("ssh-keygen")
     path = write("authorized", (userKeys / f"{kind}.pub").read_bytes())
     with serve("--auth", f"keys:alice={path}") as server:
         assert runSSH(server, "hi", user="alice", key=userKeys / kind).stdout == b"hi\n"
