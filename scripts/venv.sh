@@ -3,14 +3,18 @@
 # venv [GROUP...]: see to it that .venv has sshecho and the dependency groups of pyproject.toml.
 venv() {
     python=$root/.venv/bin/python
-    wanted="$(cat "$root/pyproject.toml" "$root/sshecho/dropin.py" | cksum) $*"
+    # Another folder, other dependencies or other plugins: install again.
+    wanted="$(cat "$root/pyproject.toml" "$root/sshecho/dropin.py" | cksum) $root"
     stamp="$root/.venv/sshecho-$(echo base "$@" | tr ' ' -)"
     if [ -x "$python" ] && [ "$(cat "$stamp" 2> /dev/null)" = "$wanted" ]; then
         return
     fi
     [ -x "$python" ] || new_venv
     echo "Installing sshecho and its dependencies into .venv ..." >&2
-    set -- $(for group in "$@"; do echo --group "$root/pyproject.toml:$group"; done)
+    for group in "$@"; do
+        shift
+        set -- "$@" --group "$root/pyproject.toml:$group"
+    done
     "$python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
     "$python" -m pip install --quiet --disable-pip-version-check --editable "$root" "$@"
     echo "$wanted" > "$stamp"

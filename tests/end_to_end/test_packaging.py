@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -53,7 +54,6 @@ def wheel(tmp_path_factory) -> Path:
         capture_output=True,
     )
     [path] = folder.glob("*.whl")
-    assert list(folder.glob("*.tar.gz"))
     return path
 
 
@@ -75,6 +75,18 @@ def test_contents(wheel):
     assert "twisted/plugins/__init__.py" not in names
     tops = {name.split("/")[0] for name in names}
     assert all(top in ("sshecho", "twisted") or top.endswith(".dist-info") for top in tops)
+
+
+def test_no_private_key_travels(wheel):
+    """Of the folder for host keys the source archive holds what git has, whatever lies there."""
+    [source] = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    assert sorted(name for name in names if name.startswith("keys/")) == [
+        "keys/.gitignore",
+        "keys/README.md",
+    ]
+    assert {"README.md", "LICENSE", "sshecho/echo.py", "tests/conftest.py"} <= set(names)
 
 
 def test_plugins(installed, tmp_path):

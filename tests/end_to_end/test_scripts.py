@@ -69,7 +69,15 @@ def test_keys_stay_out_of_git(need):
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     ignored = subprocess.run(
-        [need("git"), "check-ignore", "keys/ssh_host_ed25519_key", "keys/x", "keys/README.md"],
+        [
+            need("git"),
+            "-c",
+            "safe.directory=*",
+            "check-ignore",
+            "keys/ssh_host_ed25519_key",
+            "keys/x",
+            "keys/README.md",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
