@@ -77,12 +77,13 @@ def test_typing():
         (["one two  ", "\x17"], "one "),
         (["one", "\x17\x17"], ""),
         (["\x7f", LEFT, RIGHT, DELETE, "\x17", "a"], "a"),
-        (["a\tb"], "a" + " " * 7 + "b"),
+        (["a\tb"], "a    b"),
         (["abc", "\x03", "d"], "d"),
         (["a", "\x1a", "\x00", "\x1b[15~", "\x1b[1;5X", "\x1bx", "\x9b", "b"], "ab"),
         (["\x1b", "[", "D", "a"], "a"),
         (["a", "\x1b", "\x1b", "[D", "b"], "ba"),
         (["a\x1b[\x01b"], "ba"),
+        (["abc", "\x1b", "\x7f"], "ab"),
     ],
 )
 def test_keys(keys, line):
@@ -210,6 +211,23 @@ def test_typing_draws_only_what_is_new():
     assert "".join(seat.drawn) == "y"
 
 
+@pytest.mark.parametrize("key", [LEFT, "\x0c", HOME + "x", UP + DOWN, DELETE, "\x17y"])
+def test_a_read_is_drawn_once(key):
+    """However many keys come in one read, they cost one drawing of the line."""
+    seat = Seat(rows=300).type("0" * 1000 + "\r", "1" * 4000, LEFT)
+    seat.drawn.clear()
+    seat.type(key * 500)
+    assert len("".join(seat.drawn)) < 8000
+
+
+def test_many_lines(monkeypatch):
+    """The history forgets its oldest lines one at a time, whatever their number."""
+    monkeypatch.setattr("sshecho.ssh.editor.MAX_HISTORY_LINES", 3)
+    seat = Seat().type("".join(f"{number}\r" for number in range(10)))
+    assert seat.editor._history == ["7", "8", "9"]
+    assert seat.editor._historySize == 3
+
+
 KEYS = st.one_of(
     st.text(max_size=8),
     st.sampled_from([LEFT, RIGHT, UP, DOWN, HOME, END, DELETE, "\x7f", "\x17", "\x0b", "\x15"]),
@@ -226,7 +244,7 @@ def test_nothing_raw_reaches_the_terminal(keys):
         drawn = drawn.replace(own, "")
     import re
 
-    drawn = re.sub(r"\x1b\[\d+[AC]", "", drawn)
+    drawn = re.sub(r"\x1b\[\d+[ABC]", "", drawn)
     assert drawn.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f]", drawn)
 
 

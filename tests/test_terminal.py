@@ -121,6 +121,43 @@ def test_passed_on():
     assert channel.disconnecting
 
 
+def test_what_is_typed_waits():
+    """While the application is told to wait, lines that were typed already wait, in order."""
+    terminal, channel = run()
+    channel.clear()
+    channel.producer.pauseProducing()
+    terminal.dataReceived(b"one\rtwo\r")
+    terminal.dataReceived(b"three\rfo")
+    assert channel.value() == b""
+    assert channel.producerState == "paused"
+    channel.producer.resumeProducing()
+    assert channel.producerState == "producing"
+    assert [line for line in (b"one", b"two", b"three") if b"\r\n" + line in channel.value()] == [
+        b"one",
+        b"two",
+        b"three",
+    ]
+    assert channel.value().endswith(b"fo")
+
+
+def test_a_line_at_a_time():
+    """An application that is told to wait in the middle of a read gets the next line later."""
+    terminal, channel = run()
+    write = channel.write
+
+    def full(data):
+        write(data)
+        channel.producer.pauseProducing()
+
+    channel.write = full
+    channel.clear()
+    terminal.dataReceived(b"one\rtwo\rthree\r")
+    for line in (b"one", b"two", b"three"):
+        assert channel.value().count(b"\r\n" + line) == 1
+        channel.clear()
+        channel.producer.resumeProducing()
+
+
 def test_resize():
     """A window of another size is drawn for; a session with a command has nothing to draw."""
     terminal, channel = run()

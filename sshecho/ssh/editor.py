@@ -3,6 +3,9 @@
 It knows keys and columns, and neither SSH nor Twisted: text goes in, lines come out, and what
 the terminal must show goes to a callable. Conch's recvline edits bytes, shows one keystroke a
 packet and loses what is not ASCII, so it does not serve here.
+
+What a read brings about is drawn once, at its end: however many keys are in it, they cost no
+more than one drawing of the line.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ MAX_LINE: Final = 64 * 1024
 """How many characters a line holds; what comes beyond them before Enter is dropped."""
 MAX_HISTORY: Final = 64 * 1024
 """How many characters the lines of the history hold together."""
-TAB: Final = 8
+MAX_HISTORY_LINES: Final = 1000
+TAB: Final = " " * 4
+"""What a tab inserts."""
 
 _TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
-    r"|(?P<sequence>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}[@-~]|O[ -~]|[^\[O\x1b]))"
+    r"|(?P<sequence>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}[@-~]|O[ -~]|[^\[O\x00-\x1f\x7f]))"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9f])"
     r"|(?P<unfinished>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}|O)?\Z)"
     r"|(?P<stray>\x1b(?:\[[0-?]{0,32}[ -/]{0,8}|O)?)"
@@ -48,8 +53,12 @@ class LineEditor:
         self._cursor = 0  # index into the line
         self._row = 0  # of the cursor, below the row of the prompt
         self._column = 0
+        self._stale = False  # whether the screen shows another line than this
+        self._moved = False  # whether it shows the cursor elsewhere
+        self._cleared = False  # whether the screen is to be cleared first
         self._unparsed = ""
         self._history: list[str] = []
+        self._historySize = 0
         self._browsing = 0  # index into the history; its length while a new line is edited
         self._draft = ""
         self._afterReturn = False
@@ -85,13 +94,15 @@ class LineEditor:
             elif token["control"]:
                 yield from self._control(token["control"])
             self._afterReturn = token["control"] == "\r"
+        self._refresh()
         if overflowing:
             self._draw("\a")
 
     def show(self) -> None:
         """Draw the prompt and the line where the terminal's cursor stands."""
         self._row = self._column = 0
-        self._redraw()
+        self._stale = True
+        self._refresh()
 
     def hide(self) -> None:
         """Take the prompt and the line away, so that something can be shown in their place."""
@@ -101,8 +112,9 @@ class LineEditor:
     def resize(self, columns: int, *, visible: bool) -> None:
         """Draw for another width."""
         self._columns = columns
+        self._stale = True
         if visible:
-            self._redraw()
+            self._refresh()
 
     # Keys.
 
@@ -111,10 +123,10 @@ class LineEditor:
             if key == "\r" or not self._afterReturn:
                 yield self._enter()
         elif key == "\x04" and not self._line:
+            self._refresh()
             yield EndOfInput()
         elif key == "\t":
-            width = self._width(self._line[: self._cursor])
-            self._insert(" " * (TAB - width % TAB))
+            self._insert(TAB)
         elif key in _CONTROLS:
             _CONTROLS[key](self)
 
@@ -125,12 +137,14 @@ class LineEditor:
 
     def _enter(self) -> str:
         line = self._line
-        self._moveTo(len(line))
+        self._end()
+        self._refresh()
         self._draw("\r\n")
         if line and (not self._history or self._history[-1] != line):
             self._history.append(line)
-            while sum(map(len, self._history)) > MAX_HISTORY:
-                del self._history[0]
+            self._historySize += len(line)
+            while self._historySize > MAX_HISTORY or len(self._history) > MAX_HISTORY_LINES:
+                self._historySize -= len(self._history.pop(0))
         self._reset()
         return line
 
@@ -146,20 +160,21 @@ class LineEditor:
         atEnd = self._cursor == len(self._line)
         self._line = self._line[: self._cursor] + fitting + self._line[self._cursor :]
         self._cursor += len(fitting)
-        if atEnd:  # the usual case costs only what is new
+        if atEnd and not self._stale and not self._moved:  # the usual case costs what is new
             self._row, self._column = self._advance(self._row, self._column, fitting)
             self._draw(fitting + self._wrap())
         else:
-            self._redraw()
+            self._stale = True
         return len(text) > room
 
     def _replace(self, line: str, cursor: int) -> None:
         self._line, self._cursor = line, cursor
-        self._redraw()
+        self._stale = True
 
     def _moveTo(self, cursor: int) -> None:
         if cursor != self._cursor:
-            self._replace(self._line, cursor)
+            self._cursor = cursor
+            self._moved = True
 
     def _left(self) -> None:
         self._moveTo(self._before(self._cursor))
@@ -195,13 +210,13 @@ class LineEditor:
 
     def _interrupt(self) -> None:
         self._end()
+        self._refresh()
         self._draw("^C\r\n")
         self._reset()
         self.show()
 
     def _clearScreen(self) -> None:
-        self._draw("\x1b[H\x1b[2J")
-        self.show()
+        self._cleared = self._stale = True
 
     def _earlier(self) -> None:
         self._browse(self._browsing - 1)
@@ -234,19 +249,26 @@ class LineEditor:
 
     # The screen.
 
-    def _redraw(self) -> None:
-        """Draw prompt and line over what is there, and put the cursor in its place."""
-        up = self._up(self._row)
+    def _refresh(self) -> None:
+        """Let the screen show the line and the cursor as they are."""
+        if not self._stale and not self._moved:
+            return
         place = self._advance(0, 0, PROMPT + self._line[: self._cursor])
-        self._row, self._column = self._advance(*place, self._line[self._cursor :])
-        wrap = self._wrap()
-        shown = f"{up}\r{PROMPT}{self._line}{wrap}\x1b[J{self._up(self._row - place[0])}\r"
+        if self._stale:
+            clear = "\x1b[H\x1b[2J" if self._cleared else self._up(self._row) + "\r"
+            self._row, self._column = self._advance(*place, self._line[self._cursor :])
+            self._draw(f"{clear}{PROMPT}{self._line}{self._wrap()}\x1b[J")
+        up, down = self._up(self._row - place[0]), self._down(place[0] - self._row)
+        right = f"\x1b[{place[1]}C" if place[1] else ""
+        self._draw(f"{up}{down}\r{right}")
         self._row, self._column = place
-        right = f"\x1b[{self._column}C" if self._column else ""
-        self._draw(shown + right)
+        self._stale = self._moved = self._cleared = False
 
     def _advance(self, row: int, column: int, text: str) -> tuple[int, int]:
         """Return where the cursor stands after some text."""
+        if text.isascii():
+            rows, column = divmod(column + len(text), self._columns)
+            return row + rows, column
         for character in text:
             width = wcwidth(character)
             if column + width > self._columns:
@@ -265,8 +287,8 @@ class LineEditor:
         return f"\x1b[{rows}A" if rows > 0 else ""
 
     @staticmethod
-    def _width(text: str) -> int:
-        return sum(map(wcwidth, text))
+    def _down(rows: int) -> str:
+        return f"\x1b[{rows}B" if rows > 0 else ""
 
 
 _Action = Callable[[LineEditor], None]

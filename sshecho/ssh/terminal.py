@@ -7,7 +7,8 @@ application writes begins at the left margin.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import cast
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProducer, IProtocol
@@ -27,6 +28,9 @@ class Terminal(Protocol):
 
     A session with a command has neither greeting nor editor: only its output is a terminal's.
 
+    A few keys can bring about much output, such as a long line from the history: so while the
+    application is told to wait, what has been typed already waits too.
+
     Args:
         application: what the session runs.
     """
@@ -34,6 +38,8 @@ class Terminal(Protocol):
     def __init__(self, application: IProtocol) -> None:
         self._application = application
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._events: Iterator[str | EndOfInput] = iter(())
+        self._paused = False
         self._pending: list[bytes] | None = None
         self._prompting = False
         self._inputEnded = False
@@ -65,17 +71,25 @@ class Terminal(Protocol):
             return
         if self._inputEnded:
             return
-        self._pending = []  # what one read brings about goes out in one write
-        try:
-            for event in self._editor.feed(self._decoder.decode(data)):
+        self._events = chain(self._events, self._editor.feed(self._decoder.decode(data)))
+        self._edit()
+
+    def _edit(self) -> None:
+        """Go on with what has been typed, a line at a time, for as long as nobody says wait."""
+        while not self._paused and not self._inputEnded:
+            self._pending = []  # what a line brings about goes out in one write
+            try:
+                event = next(self._events, None)
                 if isinstance(event, EndOfInput):
                     self.readConnectionLost()
-                    break
-                self._prompting = False
-                self._application.dataReceived(event.encode() + b"\n")
-                self._prompt()
-        finally:
-            self._flush()
+                elif event is not None:
+                    self._prompting = False
+                    self._application.dataReceived(event.encode() + b"\n")
+                    self._prompt()
+            finally:
+                self._flush()
+            if event is None:
+                return
 
     def resize(self) -> None:
         """Draw the line anew: the window has another size."""
@@ -163,11 +177,15 @@ class Terminal(Protocol):
 
     def pauseProducing(self) -> None:
         """Read nothing for now."""
+        self._paused = True
         self._link.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Read on."""
-        self._link.resumeProducing()
+        self._paused = False
+        self._edit()
+        if not self._paused:
+            self._link.resumeProducing()
 
     def stopProducing(self) -> None:
         """End the session."""
