@@ -10,6 +10,8 @@ from zope.interface import Attribute
 FOR_PEOPLE = "sshecho"
 """The name of the logger of what the person at the server's terminal wants to know."""
 
+_LONGEST_NAME = 100
+
 
 @dataclass(frozen=True)
 class Pty:
@@ -58,8 +60,9 @@ class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
 
 
 def userName(user: bytes) -> str:
-    """Return a user's name as people and logs write it: quoted, all that is odd escaped."""
-    return repr(user.decode("utf-8", "backslashreplace"))
+    """Return a user's name as people and logs write it: quoted, odd things escaped, not long."""
+    name = repr(user[:_LONGEST_NAME].decode("utf-8", "backslashreplace"))
+    return name if len(user) <= _LONGEST_NAME else f"{name}..."
 
 
 def peerName(address: object) -> str:

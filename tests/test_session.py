@@ -15,4 +15,5 @@ def test_peer_name():
 def test_user_name():
     """A name is quoted, and what is odd in it can't steer a terminal or forge a line."""
     assert userName("\u00fcser".encode()) == "'\u00fcser'"
+    assert userName(b"x" * 1000) == repr("x" * 100) + "..."
     assert userName(b"a\nb\x1b[2J\xff") == r"'a\nb\x1b[2J\\xff'"

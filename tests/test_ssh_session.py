@@ -145,6 +145,70 @@ def test_global_requests(pair):
         assert pair.take() == [(REQUEST_FAILURE, b"")]
 
 
+@pytest.mark.parametrize("maxPacket", [0, 1, 255])
+def test_tiny_packets(pair, maxPacket):
+    """A channel whose packets would be mostly padding, or none, is refused."""
+    pair.send(OPEN, NS(b"session"), struct.pack(">3L", 5, 1000, maxPacket))
+    [(number, payload)] = pair.take()
+    assert (number, payload[:8]) == (OPEN_FAILURE, struct.pack(">2L", 5, 4))
+
+
+def test_too_many_sessions(pair):
+    """The eleventh session on a connection is refused, until one of the others has closed."""
+    channels = [Channel(pair, mine=number) for number in range(10)]
+    pair.send(OPEN, NS(b"session"), struct.pack(">3L", 10, 1000, 1000))
+    [(number, payload)] = pair.take()
+    assert (number, payload[:8]) == (OPEN_FAILURE, struct.pack(">2L", 10, 4))
+    channels[0].send(CLOSE)
+    pair.take()
+    Channel(pair, mine=10)
+
+
+def test_refused_without_an_answer(pair):
+    """A request that can't be read and wants no answer gets none, and leaves no trace."""
+    channel = Channel(pair).request(b"\xff", reply=False).request(b"pty-req", b"x", reply=False)
+    assert channel.take() == []
+    assert channel.request(b"pty-req", b"x").take() == [(FAILURE, b"")]
+
+
+def test_window_full_from_the_beginning(pair):
+    """A terminal whose window does not even take the greeting is not read from."""
+    channel = Channel(pair, window=0).pty().request(b"shell")
+    channel.take()
+    assert channel.data(b"x" * 30_000).data(b"y\r" * 10_000).take() == []
+    served = pair.server.service.channels[0]
+    assert served.paused
+    assert len(served.buf) < 1000
+    assert channel.grant(1 << 20).take()
+
+
+class Fragile(Protocol):
+    """An application that breaks when it is spoken to."""
+
+    def dataReceived(self, data):
+        raise ZeroDivisionError
+
+
+def test_a_broken_application_ends_its_session(pair):
+    """An application that breaks ends its own session with status 1, and the connection lives."""
+    pair = Pair([HOST_KEY], application=Fragile).login()
+    channel = Channel(pair).request(b"shell")
+    channel.take()
+    assert channel.data(b"x").take() == [exitStatus(1), *END[1:]]
+    Channel(pair, mine=8).request(b"shell")
+
+
+def test_an_application_that_cannot_be_made(pair):
+    """A session whose application can't be made is refused, and the connection lives."""
+
+    def breaks():
+        raise ZeroDivisionError
+
+    pair = Pair([HOST_KEY], application=breaks).login()
+    assert Channel(pair).request(b"shell").take() == [(FAILURE, b"")]
+    Channel(pair, mine=8)
+
+
 def test_environment():
     """The application can ask for user, door, peer, command, terminal and environment."""
     seen = []
@@ -174,7 +238,7 @@ def test_environment_is_bounded(pair):
     assert channel.take() == [(FAILURE, b"")]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=5000), max_size=12), st.integers(1, 3000))
+@given(st.lists(st.binary(min_size=1, max_size=5000), max_size=12), st.integers(256, 3000))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_pieces(pieces, maxPacket):
     """Bytes in pieces of every size come back, in order, in packets no larger than allowed."""
@@ -322,7 +386,7 @@ def test_several_sessions(pair):
 
 
 def test_paced_connection(pair):
-    """A client that does not take what is sent to it is not read from."""
+    """The connection paces itself, so who takes nothing is not read from, until it closes."""
     assert pair.serverTCP.producer is pair.serverTCP
     pair.client.sendDisconnect(11, b"bye")
     pair.pump.flush()

@@ -22,7 +22,7 @@ from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from sshecho.cred.authorizedkeys import AuthorizedKeysChecker
 
@@ -198,8 +198,6 @@ def test_six_tries(pair):
         pair.clock.advance(1)
         pair.pump.flush()
         assert pair.take() == [NO_PASSWORD]
-        pair.send(USERAUTH_REQUEST, NS(b"user"), NS(b"ssh-connection"), NS(b"none"))
-        assert pair.take() == [NO_PASSWORD]
     pair.client.sendPacket(
         USERAUTH_REQUEST,
         NS(b"user") + NS(b"ssh-connection") + NS(b"password") + b"\0" + NS(b"wrong"),
@@ -210,6 +208,16 @@ def test_six_tries(pair):
     [packet] = pair.take()
     assert code(packet) == 14
     assert pair.log == []
+
+
+def test_only_the_first_none_is_free(pair):
+    """With the first `none` a client asks which methods there are; each other one is a try."""
+    pair.requestUserAuth()
+    for _ in range(7):
+        pair.send(USERAUTH_REQUEST, NS(b"user"), NS(b"ssh-connection"), NS(b"none"))
+    packets = pair.take()
+    assert packets[:-1] == [NO_PASSWORD] * 6
+    assert code(packets[-1]) == 14
 
 
 def test_a_none_behind_a_guess_does_not_hide_it(pair):
@@ -224,7 +232,7 @@ def test_a_none_behind_a_guess_does_not_hide_it(pair):
         pair.clock.advance(1)
     pair.pump.flush()
     packets = pair.take()
-    assert packets[:-1] == [NO_PASSWORD] * 10
+    assert packets[:-1] == [NO_PASSWORD] * 6
     assert code(packets[-1]) == 14
 
 
@@ -242,13 +250,102 @@ def test_many_requests_at_once(pair):
     assert pair.take() == []
 
 
-def test_too_slow(pair):
-    """Who has not logged in after two minutes is disconnected."""
-    pair.requestUserAuth()
-    pair.clock.advance(120)
+@pytest.mark.parametrize("asked", [False, True])
+def test_too_slow(pair, asked):
+    """Who has not logged in two minutes after the connection began is disconnected."""
+    pair.clock.advance(119)
+    if asked:
+        pair.requestUserAuth()
+    pair.clock.advance(1)
     pair.pump.flush()
     [packet] = pair.take()
-    assert code(packet) == 14
+    assert code(packet) == 11
+
+
+def test_not_too_slow(pair):
+    """Who is in may be silent."""
+    pair.login()
+    pair.clock.advance(10_000)
+    pair.pump.flush()
+    assert pair.take() == []
+    assert pair.clock.getDelayedCalls() == []
+
+
+def test_a_goodbye_that_is_not_taken(pair):
+    """A client that does not take its goodbye is cut, and its time-out goes with it."""
+    aborted = []
+    pair.serverTCP.abortConnection = lambda: aborted.append(True)
+    pair.serverTCP.loseConnection = lambda: None
+    pair.server.sendDisconnect(11, b"bye")
+    pair.clock.advance(4.9)
+    assert not aborted
+    pair.clock.advance(0.1)
+    assert aborted
+    assert pair.clock.getDelayedCalls() == []
+
+
+def test_no_message_of_a_service_while_keys_are_exchanged(pair):
+    """A client that asks for new keys and then goes on with its service is disconnected."""
+    pair.login()
+    pair.client.sendKexInit()
+    pair.client._keyExchangeState = pair.client._KEY_EXCHANGE_NONE
+    pair.send(80, NS(b"keepalive@openssh.com"), b"\1")
+    assert code(pair.take()[-1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "payload"),
+    [(80, b""), (80, NS(b"\xff") + b"\1"), (81, b""), (91, b"\0" * 16), (92, b"\0" * 12)]
+    + [(90, NS(b"session")), (93, b"\0\0\0\7" * 2), (94, b"\0\0\0\7" + NS(b"x")), (97, b"\0")]
+    + [
+        (98, b"\0\0\0\7" + NS(b"shell") + b"\1"),
+        (21, b""),
+        (21, b"x"),
+        (3, b""),
+        (4, b""),
+        (20, b""),
+    ],
+)
+def test_messages_that_no_client_sends(pair, number, payload):
+    """A message that can't be read, or means nothing here, ends the connection, logged out."""
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        pair.login().send(number, payload)
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    assert code(pair.take()[-1]) == 2
+    assert not [event for event in seen if event["log_level"] > LogLevel.info]
+    pair.lose()
+    assert pair.log == [(b"user", "login"), (b"user", "logout")]
+
+
+def test_unknown_messages(pair):
+    """A message of an unknown number is answered so, and its content is not logged."""
+    seen = []
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        pair.send(50, b"hunter2")
+        pair.send(SERVICE_REQUEST, NS(b"ssh-userauth")).send(66, b"hunter2").password()
+        pair.send(50, b"hunter2").send(49, b"hunter2")
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    answers = [number for number, _ in pair.take()]
+    assert answers == [UNIMPLEMENTED, 6, UNIMPLEMENTED, USERAUTH_SUCCESS] + [UNIMPLEMENTED] * 2
+    assert "hunter2" not in repr(seen)
+
+
+def test_logout_though_the_service_breaks(pair, monkeypatch):
+    """A service that breaks as the connection ends does not keep its user logged in."""
+    pair.login()
+
+    def breaks():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pair.server.service, "serviceStopped", breaks)
+    with pytest.raises(ZeroDivisionError):
+        pair.server.connectionLost()
+    assert pair.log == [(b"user", "login"), (b"user", "logout")]
 
 
 @pytest.mark.parametrize(

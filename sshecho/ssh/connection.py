@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import struct
+
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.connection import (
+    MSG_CHANNEL_FAILURE,
     MSG_CHANNEL_OPEN_FAILURE,
+    MSG_CHANNEL_SUCCESS,
     OPEN_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_RESOURCE_SHORTAGE,
     SSHConnection,
 )
+from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
 
 from sshecho.ssh.session import SessionChannel
 from sshecho.ssh.transport import Transport
+
+MAX_SESSIONS = 10
+"""How many channels a connection may have open."""
+MIN_PACKET = 256
+"""Bytes that a client must take in one packet: smaller ones are mostly padding."""
 
 
 class Connection(SSHConnection):
     """Conch's service, with replies in order and windows that wait for the reader."""
 
     transport: Transport
+    channels: dict[int, SessionChannel]
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
         """Open a channel of a kind that the avatar has; refuse any other, and go on.
@@ -24,25 +36,49 @@ class Connection(SSHConnection):
         Payload (RFC 4254, section 5.1): kind, sender's number, window, largest packet.
         """
         kind, rest = getNS(packet)
-        if kind in self.transport.avatar.channelLookup:
+        sender, _, maxPacket = struct.unpack(">3L", rest[:12])
+        if kind not in self.transport.avatar.channelLookup:
+            why = b"only sessions are served here, nothing is forwarded"
+            self._refuse(sender, OPEN_ADMINISTRATIVELY_PROHIBITED, why)
+        elif len(self.channels) >= MAX_SESSIONS:
+            self._refuse(sender, OPEN_RESOURCE_SHORTAGE, b"too many sessions on one connection")
+        elif maxPacket < MIN_PACKET:
+            self._refuse(sender, OPEN_RESOURCE_SHORTAGE, b"packets would have to be too small")
+        else:
             super().ssh_CHANNEL_OPEN(packet)
-            return
-        why = b"only sessions are served here, nothing is forwarded"
+
+    def _refuse(self, sender: int, code: int, why: bytes) -> None:
         self.transport.sendPacket(
-            MSG_CHANNEL_OPEN_FAILURE,
-            rest[:4] + OPEN_ADMINISTRATIVELY_PROHIBITED.to_bytes(4) + NS(why) + NS(b""),
+            MSG_CHANNEL_OPEN_FAILURE, struct.pack(">2L", sender, code) + NS(why) + NS(b"")
         )
+
+    def ssh_CHANNEL_OPEN_CONFIRMATION(self, packet: bytes) -> None:
+        """End the connection: we open no channels, so there is none to confirm or to refuse."""
+        self.transport.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"no channel was asked for")
+
+    ssh_CHANNEL_OPEN_FAILURE = ssh_CHANNEL_OPEN_CONFIRMATION
 
     def ssh_CHANNEL_REQUEST(self, packet: bytes) -> None:
         """Answer a channel's request, and only then begin what it asked for.
 
+        Payload (RFC 4254, section 5.4): our number, name, whether to answer, then the name's.
+
         Conch runs a program before it says that it will, so the program's output, and even its
         end, would come before the answer.
         """
-        super().ssh_CHANNEL_REQUEST(packet)
-        channel = self.channels.get(int.from_bytes(packet[:4]))
-        if isinstance(channel, SessionChannel):
-            channel.begin()
+        (number,) = struct.unpack(">L", packet[:4])
+        name, rest = getNS(packet[4:])
+        channel = self.channels[number]
+        try:
+            granted = channel.requestReceived(name, rest[1:])
+        except (struct.error, ValueError):  # cut short, or a name that is not ASCII
+            granted = False
+        if rest[:1] != b"\0":
+            answer = MSG_CHANNEL_SUCCESS if granted else MSG_CHANNEL_FAILURE
+            self.transport.sendPacket(
+                answer, struct.pack(">L", self.channelsToRemoteChannel[channel])
+            )
+        channel.begin()
 
     def adjustWindow(self, channel: SessionChannel, bytesToAdd: int) -> None:
         """Let the client send more, unless the channel waits for its own output to be read."""

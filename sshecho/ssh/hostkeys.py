@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import getpass
 import os
 import secrets
@@ -30,6 +31,7 @@ MAKERS: dict[str, Callable[[], PrivateKey]] = {
 }
 """What makes a key of each type; the names and the sizes are those of ssh-keygen(1)."""
 
+_NAMES = "ssh_host_*_key"
 _SMALLEST_RSA = 2048
 _LARGEST_FILE = 64 * 1024
 
@@ -66,12 +68,13 @@ def loadHostKeys(folder: Path) -> list[HostKey]:
     Raises:
         BadHostKeyError: when one can't be used: a key is never passed over in silence.
     """
-    if folder.exists() and not folder.is_dir():
-        raise BadHostKeyError(f"{folder}: not a folder")
     try:
-        paths = sorted(folder.glob("ssh_host_*_key"))
-        if not paths:
-            return [makeHostKey(folder, "ed25519")]
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+        if not fnmatch.filter(os.listdir(folder), _NAMES):
+            with contextlib.suppress(FileExistsError):  # somebody else has just made it
+                makeHostKey(folder, "ed25519")
+        paths = [folder / name for name in fnmatch.filter(sorted(os.listdir(folder)), _NAMES)]
     except OSError as error:
         raise BadHostKeyError(f"{error.filename or folder}: {error.strerror}") from None
     keys = [readHostKey(path) for path in paths]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from twisted.conch.ssh.channel import SSHChannel
@@ -63,6 +65,7 @@ class SessionChannel(SSHChannel):
         self._eof = False
         self._producer: IPushProducer | None = None
         self._stalled = False
+        self._status = 0
 
     # What the client asks for.
 
@@ -106,7 +109,11 @@ class SessionChannel(SSHChannel):
         if self._application is not None:
             return False  # a session runs one program
         self.session.command = command
-        self._application = self.avatar.application()
+        try:
+            self._application = self.avatar.application()
+        except Exception:
+            self._log.failure("An application could not be made")
+            return False
         return True
 
     def begin(self) -> None:
@@ -117,7 +124,8 @@ class SessionChannel(SSHChannel):
         if self.session.pty is not None:
             self._application = self._terminal = Terminal(self._application)
         self.paused = False
-        self._application.makeConnection(self)
+        with self._guarded():
+            self._application.makeConnection(self)
         if not self.paused:
             self.resumeProducing()
 
@@ -138,13 +146,28 @@ class SessionChannel(SSHChannel):
         """Pass on what has been received, for as long as the application wants it."""
         application = cast(IProtocol, self._application)
         while self._received and not self.paused and not self.closing:
-            application.dataReceived(self._received.popleft())
+            with self._guarded():
+                application.dataReceived(self._received.popleft())
         if self._eof and not self._received and not self.paused and not self.closing:
             self._eof = False
             if IHalfCloseableProtocol.providedBy(application):
-                IHalfCloseableProtocol(application).readConnectionLost()
+                with self._guarded():
+                    IHalfCloseableProtocol(application).readConnectionLost()
             else:
                 self.loseConnection()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Let an application that breaks end its own session, and nobody else's."""
+        try:
+            yield
+        except Exception:
+            self._log.failure("An application broke, and its session is ended")
+            self._status = 1
+            self.loseConnection()
+
+    def extReceived(self, dataType: int, data: bytes) -> None:
+        """Drop what a client has no business to send; Conch would log it."""
 
     def closeReceived(self) -> None:
         """The client wants no more of this session: what it has not taken by now is dropped."""
@@ -158,19 +181,20 @@ class SessionChannel(SSHChannel):
         self.closing = 1
         if self._application is None or not self._begun:
             return
-        try:
+        with self._guarded():
+            if self._producer is not None:
+                self._producer.stopProducing()
+        with self._guarded():
             self._application.connectionLost(Failure(ConnectionDone()))
-        except Exception:
-            self._log.failure("An application broke when its session ended")
 
     # What the application does: the rest of ITransport is Conch's.
 
     def loseConnection(self) -> None:
-        """End the session with exit status 0, once all that was written has gone out."""
+        """End the session, once all that was written has gone out; its exit status is 0."""
         self.closing = 1
         if self.buf or self.extBuf or self.localClosed:
             return
-        self.conn.sendRequest(self, b"exit-status", struct.pack(">L", 0))
+        self.conn.sendRequest(self, b"exit-status", struct.pack(">L", self._status))
         self.conn.sendEOF(self)
         self.conn.sendClose(self)
 

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twisted.conch.ssh.transport import SSHServerTransport
-
-if TYPE_CHECKING:
-    from sshecho.ssh.avatar import SSHAvatar
-    from sshecho.ssh.factory import EchoSSHFactory
+from twisted.conch.ssh.transport import (
+    DISCONNECT_BY_APPLICATION,
+    DISCONNECT_PROTOCOL_ERROR,
+    SSHServerTransport,
+    messages,
+)
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
 
 from sshecho import __version__
 from sshecho.session import IStreamTransport
 from sshecho.ssh.algorithms import CIPHERS, COMPRESSIONS, KEY_EXCHANGES, MACS, USER_SIGNATURES
 
+if TYPE_CHECKING:
+    from sshecho.ssh.avatar import SSHAvatar
+    from sshecho.ssh.factory import EchoSSHFactory
+
+LOGIN_GRACE = 120
+"""Seconds from the beginning of a connection to the login."""
+LINGER = 5
+"""Seconds that a client has to take our goodbye."""
+
+_FIRST_OF_A_SERVICE = 50
+
+_log = Logger()
+
 
 class Transport(SSHServerTransport):
-    """Conch's transport with our policy, paced by what the client reads."""
+    """Conch's transport with our policy, paced by what the client reads.
+
+    A message that can't be read ends the connection, with the code for it and no traceback; and
+    a login is logged out whatever else breaks as its connection ends.
+    """
 
     transport: IStreamTransport
     sessionID: bytes
@@ -28,11 +51,69 @@ class Transport(SSHServerTransport):
     supportedCiphers = CIPHERS
     supportedMACs = MACS
     supportedCompressions = COMPRESSIONS
+    _paced = False
+    _timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Begin; from here on, a client that does not read is not read from."""
-        self.transport.registerProducer(self.transport, True)
+        """Begin, and give the client its time to log in."""
+        self._setTimeout(LOGIN_GRACE, self._tooSlow)
         super().connectionMade()
+
+    def connectionLost(self, reason: Failure | None = connectionDone) -> None:
+        """Stop the service, and log out whoever is in."""
+        self._setTimeout(None)
+        service, self.service = self.service, None
+        try:
+            if service is not None:
+                service.serviceStopped()
+        finally:
+            if hasattr(self, "avatar"):
+                self.logoutFunction()
+
+    def loggedIn(self) -> None:
+        """Let the client be as slow as it likes."""
+        self._setTimeout(None)
+
+    def _tooSlow(self) -> None:
+        self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to log in")
+
+    def _setTimeout(self, seconds: float | None, act: Callable[[], None] | None = None) -> None:
+        if self._timeout is not None and self._timeout.active():
+            self._timeout.cancel()
+        self._timeout = None
+        if seconds is not None and act is not None:
+            self._timeout = self.factory.clock.callLater(seconds, act)
+
+    def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
+        """Hand a message to whoever handles it.
+
+        Conch logs what it can't handle whole, passwords included, and lets errors escape.
+        """
+        if not self._paced:
+            # From its first message on, a client that does not read is not read from. Not
+            # before: over TLS our version may have to wait for a read.
+            self._paced = True
+            self.transport.registerProducer(self.transport, True)
+        handler = self._handler(messageNum)
+        if handler is None:
+            self.sendUnimplemented()
+            return
+        if messageNum >= _FIRST_OF_A_SERVICE and self._keyExchangeState != self._KEY_EXCHANGE_NONE:
+            # What we had to answer would wait for keys that may never come (section 7.1).
+            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"only key exchange is due now")
+            return
+        try:
+            handler(payload)
+        except Exception:
+            _log.failure("A message can't be read", level=LogLevel.debug)
+            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed message")
+
+    def _handler(self, number: int) -> Callable[[bytes], object] | None:
+        owner = self if number < _FIRST_OF_A_SERVICE else self.service
+        names = messages if number < _FIRST_OF_A_SERVICE else getattr(owner, "protocolMessages", {})
+        name = names.get(number, "MSG_")
+        handler: Callable[[bytes], object] | None = getattr(owner, f"ssh_{name[4:]}", None)
+        return handler
 
     def sendExtInfo(self, extensions: list[tuple[bytes, bytes]]) -> None:
         """Tell the client what it may sign with (RFC 8308, section 3.1).
@@ -45,14 +126,19 @@ class Transport(SSHServerTransport):
 
     def sendDisconnect(self, reason: int, desc: bytes) -> None:
         """Say why, and close once that has gone out."""
-        # A connection whose producer is paused would wait for it instead of closing.
-        self.transport.unregisterProducer()
+        self._prepareToClose()
         super().sendDisconnect(reason, desc)
 
     def ssh_DISCONNECT(self, packet: bytes) -> None:
         """Close: the client says that it is leaving."""
-        self.transport.unregisterProducer()
+        self._prepareToClose()
         super().ssh_DISCONNECT(packet)
+
+    def _prepareToClose(self) -> None:
+        # A connection whose producer is paused would wait for it instead of closing, and one
+        # whose client reads nothing would wait for ever.
+        self.transport.unregisterProducer()
+        self._setTimeout(LINGER, self.transport.abortConnection)
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:
         """Keep quiet: a client that says goodbye is no error, as it is in Conch's log."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.interfaces import IConchUser
 from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.service import SSHService
 from twisted.conch.ssh.transport import (
     DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
     DISCONNECT_PROTOCOL_ERROR,
@@ -18,7 +20,6 @@ from twisted.conch.ssh.userauth import (
     MSG_USERAUTH_PK_OK,
     MSG_USERAUTH_REQUEST,
     MSG_USERAUTH_SUCCESS,
-    SSHUserAuthServer,
 )
 from twisted.cred.credentials import (
     Anonymous,
@@ -44,36 +45,40 @@ from sshecho.ssh.transport import Transport
 _log = Logger()
 _people = Logger(FOR_PEOPLE)
 
+MAX_TRIES = 6
+"""Failed requests after which a connection is ended."""
+PASSWORD_DELAY = 1
+"""Seconds between a wrong password and the answer."""
+
+_MESSAGES = {MSG_USERAUTH_REQUEST: "MSG_USERAUTH_REQUEST"}
 _METHODS = {ISSHPrivateKey: b"publickey", IUsernamePassword: b"password"}
 
 
-class UserAuth(SSHUserAuthServer):
-    """Conch's service, with the loose ends tied.
+class UserAuth(SSHService):
+    """The service that lets a client in, in place of Conch's, whose ends are loose.
 
     Requests are answered one by one, in order, as in OpenSSH: so each failure counts, and a
     login that ends after its connection, or behind another, is logged out at once. A key is
     looked up before anything is said of it, and parsed by nobody before it is found.
     """
 
+    name = b"ssh-userauth"
+    protocolMessages = _MESSAGES
     transport: Transport
-    user: bytes
-    nextService: bytes
-    loginTimeout = 120
-    attemptsBeforeDisconnect = 6
 
     def serviceStarted(self) -> None:
         """Begin to wait for requests."""
-        self.clock = self.transport.factory.clock
-        super().serviceStarted()
-        known = self.portal.listCredentialsInterfaces()
-        self.supportedAuthentications = [name for kind, name in _METHODS.items() if kind in known]
+        known = self.transport.factory.portal.listCredentialsInterfaces()
+        self._methods = [name for kind, name in _METHODS.items() if kind in known]
         self._anonymous = IAnonymous in known
         self._requests: deque[bytes] = deque()
+        self._failures = 0
+        self._askedForMethods = False
         self._stopped = False
+        self.user = self.nextService = self.method = b""
 
     def serviceStopped(self) -> None:
         """Stop: the user is in, or the connection is gone."""
-        super().serviceStopped()
         self._stopped = True
         self._requests.clear()
 
@@ -85,7 +90,7 @@ class UserAuth(SSHUserAuthServer):
         if self._stopped:
             return
         self._requests.append(packet)
-        if len(self._requests) > 2 * self.attemptsBeforeDisconnect:
+        if len(self._requests) > 2 * MAX_TRIES:
             self._disconnect(b"too many requests at once")
         elif len(self._requests) == 1:
             Deferred.fromCoroutine(self._answerAll()).addErrback(self._broken)
@@ -102,7 +107,9 @@ class UserAuth(SSHUserAuthServer):
         try:
             if credentials is None:
                 raise UnauthorizedLogin
-            _, avatar, logout = await self.portal.login(credentials, None, IConchUser)
+            _, avatar, logout = await self.transport.factory.portal.login(
+                credentials, None, IConchUser
+            )
         except ValidPublicKey:
             algorithm, blob, _ = getNS(data[1:], 2)
             self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
@@ -126,7 +133,7 @@ class UserAuth(SSHUserAuthServer):
         if self.method == b"none":
             anonymous = self._anonymous and self.user == ANONYMOUS_USER
             return Anonymous() if anonymous else None
-        if self.method not in self.supportedAuthentications:
+        if self.method not in self._methods:
             return None
         return self._password(data) if self.method == b"password" else self._publicKey(data)
 
@@ -156,9 +163,10 @@ class UserAuth(SSHUserAuthServer):
         message += b"\1" + NS(algorithm) + NS(blob)
         return SSHPrivateKey(self.user, algorithm, blob, message, signature)
 
-    def _accept(self, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
+    def _accept(self, avatar: object, logout: Callable[[], None]) -> None:
         self._report("logged in")
-        self.transport.avatar = avatar
+        self.transport.loggedIn()
+        self.transport.avatar = cast(SSHAvatar, avatar)
         self.transport.logoutFunction = logout
         service = self.transport.factory.getService(self.transport, self.nextService)
         assert service is not None
@@ -169,15 +177,17 @@ class UserAuth(SSHUserAuthServer):
         """Say no, and nothing more: why is nobody's business but ours."""
         if not isinstance(error, LoginFailed):
             _log.failure("A login broke, and was denied")
-        if self.method != b"none":
+        # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
+        if self.method != b"none" or self._askedForMethods:
             self._report("denied")
-            self.loginAttempts += 1
+            self._failures += 1
             if self.method == b"password":
-                await deferLater(self.clock, self.passwordDelay)
-        if self.loginAttempts >= self.attemptsBeforeDisconnect:
+                await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
+        self._askedForMethods = self._askedForMethods or self.method == b"none"
+        if self._failures >= MAX_TRIES:
             self._disconnect(b"too many authentication failures")
         elif not self._stopped:
-            methods = NS(b",".join(self.supportedAuthentications))
+            methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
 
     def _disconnect(self, why: bytes) -> None:
@@ -194,7 +204,7 @@ class UserAuth(SSHUserAuthServer):
         self.transport.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
 
     def _report(self, what: str) -> None:
-        known = self.method in (b"none", *self.supportedAuthentications)
+        known = self.method in (b"none", *self._methods)
         _people.info(
             "ssh: {user} {what} by {method} from {peer}",
             user=userName(self.user),

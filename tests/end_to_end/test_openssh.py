@@ -4,6 +4,7 @@ import random
 import re
 import subprocess
 import threading
+import time
 
 import pexpect
 import pytest
@@ -165,11 +166,18 @@ def test_several_sessions_on_one_connection(server, ssh, private):
     """Sessions over a shared connection come and go, and the connection stays."""
     control = ["-o", f"ControlPath={private}/control"]
     master, env = ssh(server, options=[*control, "-M", "-N"])
+    before = len(server.lines)
     with subprocess.Popen(master, env=env) as process:
+        check, _ = ssh(server, options=[*control, "-O", "check"])
+        for _ in range(600):
+            if subprocess.run(check, env=env, capture_output=True).returncode == 0:
+                break
+            time.sleep(0.05)
         for _ in range(3):
-            one, env = ssh(server, "hi", options=[*control, "-o", "ConnectionAttempts=20"])
+            one, _ = ssh(server, "hi", options=control)
             assert subprocess.run(one, env=env, capture_output=True).stdout == b"hi\n"
         process.terminate()
+    assert len([line for line in server.lines[before:] if "logged in" in line]) == 1
 
 
 @pytest.mark.parametrize(
