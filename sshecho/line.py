@@ -160,12 +160,12 @@ class LineLogin(Protocol, TimeoutMixin):
 
     def _deny(self, user: bytes) -> None:
         self._report(user, "denied")
-        if self._state is not _State.CLOSED:
+        if self._state is _State.CHECKING:
             self.transport.resumeProducing()
             self._goodbye(DENIED)
 
     def _accept(self, user: bytes, avatar: IProtocolAvatar, logout: Callable[[], None]) -> None:
-        if self._state is _State.CLOSED:  # the client did not wait for the answer
+        if self._state is not _State.CHECKING:  # gone, or told to go, before the answer
             logout()
             return
         self._report(user, "logged in")

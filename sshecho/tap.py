@@ -46,8 +46,7 @@ _people = Logger(FOR_PEOPLE)
 
 def defaultHostKeys() -> Path:
     """Return the folder of the host keys: below XDG_STATE_HOME, or what stands in for it."""
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "sshecho" / "keys"
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "sshecho" / "keys"
 
 
 class Options(UsageOptions, AuthOptionMixin):
@@ -148,7 +147,11 @@ class Options(UsageOptions, AuthOptionMixin):
         if self["demonstration"]:
             user, password = DEMONSTRATION
             self.addChecker(MemoryChecker({user.encode(): password.encode()}))
-        self["host-keys"] = Path(self["host-keys"] or defaultHostKeys()).expanduser()
+        # Absolute from the start: twistd may change the folder.
+        folder = os.path.expanduser(self["host-keys"] or defaultHostKeys())
+        if self["ssh"] and folder.startswith("~"):
+            raise UsageError(f"--host-keys: there is no such home folder: {folder}")
+        self["host-keys"] = Path(folder).absolute()
 
 
 class EchoOptions(Options):

@@ -113,6 +113,12 @@ def test_many_users(private, write, keys, monkeypatch):
         assert len(checker._files) <= 3
 
 
+def test_anybodys_keys(private):
+    """A checker that would let any user in with the keys of one file can't be made."""
+    with pytest.raises(ValueError, match="whose keys"):
+        AuthorizedKeysChecker(f"{private}/keys", None)
+
+
 def test_lines_left_out(keys):
     """A line that can't be used, or has options, lets nobody in, and each is warned of."""
     damaged = base64.b64encode(NS(b"ssh-ed25519") + b"\0\0\0\x20short")

@@ -131,7 +131,7 @@ def test_no_folder(private):
     (private / "file").write_text("")
     with pytest.raises(BadHostKeyError, match=f"{private}/file.*Not a directory"):
         loadHostKeys(private / "file" / "keys")
-    with pytest.raises(BadHostKeyError, match=f"{private}/file: not a folder"):
+    with pytest.raises(BadHostKeyError, match=f"{private}/file: Not a directory"):
         loadHostKeys(private / "file")
 
 

@@ -362,10 +362,21 @@ def test_raw():
 def test_bad_telnet():
     """A subnegotiation without an end is told so, before the login and after it."""
     for beginning in (b"", b"user pass\n"):
-        door = Door().send(bytes((IAC, 241)) + beginning + bytes((IAC, SB)) + b"x" * 2000)
+        door = Door().send(bytes((IAC, 241)) + beginning, bytes((IAC, SB)) + b"x" * 2000)
         assert door.received.endswith(b"Telnet subnegotiation too long, goodbye.\r\n")
         assert door.closed
-        assert door.lose().log in ([], [(b"user", "login"), (b"user", "logout")])
+        login = [(b"user", "login"), (b"user", "logout")] if beginning else []
+        assert door.lose().log == login
+
+
+def test_goodbye_before_the_answer():
+    """Who is told goodbye while a checker takes its time does not get in behind that."""
+    door, checker = slowDoor()
+    door.send(bytes((IAC, 241)) + b"user pass\n", bytes((IAC, SB)) + b"x" * 2000)
+    goodbye = door.received
+    checker.answer.callback(b"user")
+    assert door.received == goodbye != b""
+    assert door.log == [(b"user", "login"), (b"user", "logout")]
 
 
 def test_said_without_the_password():

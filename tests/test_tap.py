@@ -78,6 +78,8 @@ def test_doors():
         (["--auth", "memory:x"], "--auth memory: give pairs"),
         (["--auth", ""], "there is no such checker"),
         (["--help-auth-type", "bogus"], "no such checker"),
+        (["--auth", "sshkey"], "no such checker"),
+        (["--host-keys", "~nosuchuser/keys"], "no such home folder: ~nosuchuser/keys"),
     ],
 )
 def test_usage(arguments, why):

@@ -20,10 +20,13 @@ OURS: tuple[ICheckerFactory, ...] = (
 )
 """Ours, some of which stand in for Twisted's of the same name, whose flaws they mend."""
 
+_FLAWED = {"sshkey"}
+"""Twisted's that are not offered: this one calls any key of any user accepted, then looks."""
+
 
 def checkerFactories() -> Iterator[ICheckerFactory]:
     """Yield each checker factory there is, one for each name, ours before the plugins."""
-    names = set()
+    names = set(_FLAWED)
     for factory in (*OURS, *findCheckerFactories()):
         if factory.authType not in names:
             names.add(factory.authType)

@@ -99,6 +99,9 @@ class AuthorizedKeysChecker:
         path: the file; ``%u`` in it stands for the user's name, ``%%`` for a ``%``.
         user: whose file it is, when the path does not hold ``%u``.
         inThread: runs a function elsewhere and returns a Deferred of its result.
+
+    Raises:
+        ValueError: when the keys would be anybody's.
     """
 
     credentialInterfaces = (ISSHPrivateKey,)
@@ -109,7 +112,9 @@ class AuthorizedKeysChecker:
         user: bytes | None = None,
         inThread: Callable[..., Deferred[bytes | tuple[()]]] = deferToThread,
     ) -> None:
-        self._path = path
+        if user is None and "%u" not in path.replace("%%", ""):
+            raise ValueError(f"{path}: it is not clear whose keys they are")
+        self._path = os.path.abspath(path)
         self._user = user
         self._inThread = inThread
         self._files: dict[bytes, WatchedFile[frozenset[bytes]]] = {}
@@ -188,6 +193,5 @@ class AuthorizedKeysCheckerFactory:
             raise InvalidAuthArgumentString(
                 f"whose keys are in {path}? Give the user: keys:USER={path}"
             )
-        checker = AuthorizedKeysChecker(path, user)
-        watchKeys(checker.path(user or b"-") or b"").read()
-        return checker
+        watchKeys(path.replace("%%", "%")).read()
+        return AuthorizedKeysChecker(path, user)

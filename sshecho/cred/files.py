@@ -25,8 +25,8 @@ def readStrictly(path: bytes) -> tuple[bytes, os.stat_result]:
     """Read a file that nobody else can have written (what sshd calls StrictModes).
 
     Args:
-        path: the file. It and its folder must belong to root or to us, and must not be writable
-            by group or others.
+        path: the file, absolute. It and its folder must belong to root or to us, and must not
+            be writable by group or others.
 
     Returns:
         What is in it, and its status at that moment.
@@ -43,8 +43,9 @@ def readStrictly(path: bytes) -> tuple[bytes, os.stat_result]:
             if not stat.S_ISREG(status.st_mode):
                 raise BadFileError(f"{name}: not a regular file")
             _checkOwner(name, status)
-            folder = os.path.dirname(os.path.realpath(path))
-            _checkOwner(os.fsdecode(folder), os.stat(folder))
+            # Behind a link both folders count: who can write to either can change the file.
+            for folder in {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}:
+                _checkOwner(os.fsdecode(folder), os.stat(folder))
             return file.read(), status
     except OSError as error:
         raise BadFileError(f"{name}: {error.strerror}") from None
@@ -78,7 +79,7 @@ class WatchedFile(Generic[T]):
     _log = Logger()
 
     def __init__(self, path: str | bytes, parse: Callable[[bytes], T]) -> None:
-        self.path = os.fsencode(path)
+        self.path = os.path.abspath(os.fsencode(path))  # twistd may change the folder
         self._parse = parse
         self._version: _Version[T] | None = None
         self._complaint = ""

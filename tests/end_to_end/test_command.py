@@ -104,7 +104,7 @@ CASES = [
     (["--ssh", "tcp:0:interface=203.0.113.7"], 1, "Cannot assign requested address"),
     (["--host-keys", "{badkey}"], 1, "ssh_host_ed25519_key: not a private key, or damaged"),
     (["--host-keys", "{openkey}"], 1, "permissions 0644 are too open"),
-    (["--host-keys", "{broken}"], 1, "{broken}: not a folder"),
+    (["--host-keys", "{broken}"], 1, "{broken}: Not a directory"),
 ]
 USAGE = [
     (["--auth", "bogus"], 2, "--auth bogus: there is no such checker"),
