@@ -23,7 +23,8 @@ def main() -> int:
     """Make the keys that are asked for; return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Without --type: one of each. A key that is there stays, unless --force is given.",
+        epilog="Without --type: what is missing of each. A key that is there stays "
+        "unless --force is given.",
     )
     parser.add_argument("--type", action="append", choices=list(MAKERS), help="may be given again")
     parser.add_argument(
@@ -35,18 +36,19 @@ def main() -> int:
     for kind in dict.fromkeys(options.type or MAKERS):
         path = options.dir / f"ssh_host_{kind}_key"
         try:
-            host = makeHostKey(options.dir, kind, replace=options.force)
-            print(f"{host.path}: {host}")
-        except FileExistsError:
+            if path.exists() and not options.force:
+                print(f"{path}: {readHostKey(path)}, kept")
+                if options.type:  # it was asked for, and is not made
+                    print(f"{path} is there already; --force replaces it", file=sys.stderr)
+                    status = 1
+            else:
+                print(f"{path}: {makeHostKey(options.dir, kind, replace=options.force)}")
+        except BadHostKeyError as error:
+            print(error, file=sys.stderr)
             status = 1
-            print(f"{path} is there already; --force replaces it", file=sys.stderr)
-            try:
-                print(f"{path}: {readHostKey(path)}")
-            except BadHostKeyError as error:
-                print(error, file=sys.stderr)
         except OSError as error:
-            status = 1
             print(f"{error.filename or path}: {error.strerror}", file=sys.stderr)
+            return 1
     return status
 
 

@@ -9,7 +9,8 @@ venv() {
     if [ -x "$python" ] && [ "$(cat "$stamp" 2> /dev/null)" = "$wanted" ]; then
         return
     fi
-    [ -x "$python" ] || new_venv
+    # One that was broken off in the making has no pip.
+    "$python" -m pip --version > /dev/null 2>&1 || new_venv
     echo "Installing sshecho and its dependencies into .venv ..." >&2
     for group in "$@"; do
         shift
@@ -25,7 +26,7 @@ new_venv() {
     for candidate in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
             2> /dev/null; then
-            "$candidate" -m venv "$root/.venv"
+            "$candidate" -m venv --clear "$root/.venv"
             return
         fi
     done

@@ -46,23 +46,31 @@ _people = Logger(FOR_PEOPLE)
 
 def defaultHostKeys() -> Path:
     """Return the folder of the host keys: below XDG_STATE_HOME, or what stands in for it."""
-    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "sshecho" / "keys"
+    state = os.environ.get("XDG_STATE_HOME", "")
+    # A path that is not absolute is to be ignored, says the specification.
+    return Path(state if os.path.isabs(state) else "~/.local/state") / "sshecho" / "keys"
 
 
 class Options(UsageOptions, AuthOptionMixin):
     """The options of `sshecho serve` and of `twistd sshecho`."""
 
     synopsis = "[options]"
-    longdesc = (
-        "An echo you log in to, over SSH and over a plain line protocol. Without --auth it is a "
-        f"demonstration for loopback: user {DEMONSTRATION[0]}, password {DEMONSTRATION[1]}."
-    )
     optParameters: ClassVar = [
-        ["host-keys", None, None, "folder of the ssh_host_*_key files [default: the user's state]"],
+        ["host-keys", None, None, "folder of the ssh_host_*_key files"],
     ]
     supportedInterfaces = (IUsernamePassword, ISSHPrivateKey, IAnonymous)
     defaultSSH = "tcp:2222:interface=127.0.0.1"
     defaultLine = "tcp:8000:interface=127.0.0.1"
+
+    @property
+    def longdesc(self) -> str:
+        """What the help says below the options."""
+        user, password = DEMONSTRATION
+        return (
+            "An echo you log in to, over SSH and over a plain line protocol. Unless they are "
+            f"given, --ssh is {self.defaultSSH} and --line is {self.defaultLine}. Without --auth "
+            f"it is a demonstration for loopback: user {user}, password {password}."
+        )
 
     def __init__(self) -> None:
         UsageOptions.__init__(self)

@@ -171,8 +171,24 @@ def test_whose_keys(write, argument):
         AuthorizedKeysCheckerFactory().generateChecker(argument.format(file=path))
 
 
-@pytest.mark.parametrize("argument", ["{}/none", "user={}/none"])
+@pytest.mark.parametrize("argument", ["{}/none", "user={}/none", "{}/none/%u", "{}/none/%u/.ssh"])
 def test_no_file(private, argument):
-    """A checker is not made for a file that is missing."""
+    """A checker is not made for a file or a folder that is missing."""
     with pytest.raises(BadFileError, match=f"{private}/none: No such file"):
         AuthorizedKeysCheckerFactory().generateChecker(argument.format(private))
+
+
+@pytest.mark.parametrize("argument", ["{}/open", "{}/open/%u", "{}/open/%u.pub"])
+def test_open_folder(private, argument):
+    """A checker is not made for a folder that others can write to."""
+    (private / "open").mkdir()
+    (private / "open").chmod(0o777)
+    with pytest.raises(BadFileError, match=f"{private}/open: others can write"):
+        AuthorizedKeysCheckerFactory().generateChecker(argument.format(private))
+
+
+def test_folders_of_users(private):
+    """Where each user has a folder, only what lies above them is looked at beforehand."""
+    AuthorizedKeysCheckerFactory().generateChecker(f"{private}/%u/.ssh/authorized_keys")
+    with pytest.raises(BadFileError, match="not a folder"):
+        AuthorizedKeysCheckerFactory().generateChecker(f"{__file__}/%u/x")

@@ -35,6 +35,7 @@ def test_bad_endpoint(description):
         ("tcp:99999", "port must be 0-65535"),
         ("tcp:0:interface=203.0.113.1", "Cannot assign requested address"),
         ("unix:/nonexistent/x", "No such file or directory"),
+        ("ssl:0:privateKey=/nonexistent.pem", "/nonexistent.pem: No such file or directory"),
     ],
 )
 def test_cannot_listen(description, why):
@@ -78,6 +79,7 @@ def test_not_loopback(description, private):
     with pytest.raises(StartError, match=r"demonstration login is for loopback .*give --auth"):
         door(description.format(private), loopbackOnly=True).startService()
     assert listening() == []
+    assert list(private.iterdir()) == []
 
 
 def test_house():

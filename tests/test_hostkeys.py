@@ -1,5 +1,6 @@
 """Host keys."""
 
+import errno
 import os
 import shutil
 import stat
@@ -133,6 +134,20 @@ def test_no_folder(private):
         loadHostKeys(private / "file" / "keys")
     with pytest.raises(BadHostKeyError, match=f"{private}/file: Not a directory"):
         loadHostKeys(private / "file")
+
+
+@pytest.mark.parametrize(
+    ("call", "named"), [("mkdir", "new"), ("listdir", "new"), ("open", "new/ssh_host_ed25519_key")]
+)
+def test_closed_folder(private, monkeypatch, call, named):
+    """A folder that we may not make, look into or write to is named, and no temporary file."""
+
+    def refuse(path, *more, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(BadHostKeyError, match=rf"^{private}/{named}: Permission denied$"):
+        loadHostKeys(private / "new")
 
 
 def test_a_folder_in_place_of_a_key(private):

@@ -122,6 +122,8 @@ def test_warnings(write):
     [plain] = warnings(write("plain", b"a:" + HASH + b"\nb:secret\nc:secret"))
     assert "2 of 3 passwords are plain text" in plain
     assert "secret" not in plain
+    [empty] = warnings(write("empty", b"# nobody\n"))
+    assert "no users" in empty
     [readable] = warnings(write("readable", b"a:" + HASH, 0o644))
     assert "others can read it; chmod 600" in readable
 

@@ -86,7 +86,11 @@ def test_what_is_a_hash():
     assert cost(b"$1$abc") == 0
 
 
-@pytest.mark.parametrize("secret", [b"", b"$2b$", b"$2b$12$tooshort", b"$2x$04$" + b"." * 53])
+@pytest.mark.parametrize(
+    "secret",
+    [b"", b"$2b$", b"$2b$12$tooshort", b"$2x$04$" + b"." * 53, b"$6$salt$" + b"x" * 86]
+    + [b"$y$j9T$" + b"x" * 60],
+)
 def test_bad_secret(secret):
     """A secret that no password can match is refused, and not repeated."""
     with pytest.raises(BadSecretError) as caught:

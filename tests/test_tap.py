@@ -51,6 +51,8 @@ def test_state_folder(monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/home/me")
     assert parse()["host-keys"] == Path("/home/me/.local/state/sshecho/keys")
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert parse()["host-keys"] == Path("/home/me/.local/state/sshecho/keys")
 
 
 def test_the_chapters_own():

@@ -28,5 +28,5 @@ class AnonymousCheckerFactory:
             InvalidAuthArgumentString: when there is an argument.
         """
         if argstring:
-            raise InvalidAuthArgumentString("anonymous takes no argument")
+            raise InvalidAuthArgumentString("it takes no argument")
         return AllowAnonymousAccess()

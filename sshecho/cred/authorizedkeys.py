@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from sshecho.cred.files import WatchedFile
+from sshecho.cred.files import WatchedFile, checkFolder
 
 KEY_TYPES = (
     b"ssh-ed25519",
@@ -185,10 +185,13 @@ class AuthorizedKeysCheckerFactory:
             path = argstring
         if not path or user == b"":
             raise InvalidAuthArgumentString(f"say which keys: keys:{self.argStringFormat}")
-        if "%u" in path.replace("%%", ""):
-            return AuthorizedKeysChecker(path, user)
         if os.path.isdir(path):
-            return AuthorizedKeysChecker(os.path.join(path, "%u"), user)
+            path = os.path.join(path, "%u")
+        if "%u" in path.replace("%%", ""):
+            folder, _, rest = path.partition("%u")
+            folder = os.path.dirname(os.path.abspath(folder + "x")).replace("%%", "%")
+            checkFolder(folder, strictly="/" not in rest)
+            return AuthorizedKeysChecker(path, user)
         if user is None and os.path.exists(path):
             raise InvalidAuthArgumentString(
                 f"whose keys are in {path}? Give the user: keys:USER={path}"

@@ -51,6 +51,26 @@ def readStrictly(path: bytes) -> tuple[bytes, os.stat_result]:
         raise BadFileError(f"{name}: {error.strerror}") from None
 
 
+def checkFolder(folder: str, *, strictly: bool) -> None:
+    """See to it that files in a folder can be found.
+
+    Args:
+        folder: the folder, absolute.
+        strictly: whether secrets lie right in it, so that nobody else may write to it.
+
+    Raises:
+        BadFileError: when they can't, or may not be used.
+    """
+    try:
+        status = os.stat(folder)
+    except OSError as error:
+        raise BadFileError(f"{folder}: {error.strerror}") from None
+    if not stat.S_ISDIR(status.st_mode) or not os.access(folder, os.X_OK):
+        raise BadFileError(f"{folder}: not a folder that we can look into")
+    if strictly:
+        _checkOwner(folder, status)
+
+
 def _checkOwner(name: str, status: os.stat_result) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise BadFileError(f"{name}: belongs to user {status.st_uid}, not to us or root")

@@ -58,7 +58,7 @@ class MemoryCheckerFactory:
         words = [os.fsencode(word) for word in argstring.split(":")]
         users = dict(zip(words[::2], words[1::2], strict=False))
         if len(words) % 2 or not all(words):
-            raise InvalidAuthArgumentString(f"give pairs: memory:{self.argStringFormat}")
+            raise InvalidAuthArgumentString(f"give pairs: {self.argStringFormat}")
         if 2 * len(users) != len(words):
-            raise InvalidAuthArgumentString("memory: a user is named twice")
+            raise InvalidAuthArgumentString("a user is named twice")
         return MemoryChecker(users)

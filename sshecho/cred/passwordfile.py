@@ -132,6 +132,8 @@ class PasswordFileCheckerFactory:
         checker = PasswordFileChecker(argstring)
         users = checker.users()
         plain = sum(not isHash(secret) for secret in users.secrets.values())
+        if not users.secrets:
+            self._log.warn("{path}: there are no users in it", path=argstring)
         if plain:
             self._log.warn(
                 "{path}: {plain} of {all} passwords are plain text; bcrypt hashes are safer",

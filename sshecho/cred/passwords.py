@@ -14,11 +14,12 @@ BCRYPT_LIMIT = 72
 """How many bytes of a password bcrypt looks at; a longer one is denied, never cut."""
 
 _BCRYPT = re.compile(rb"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
+_LIKE_HASH = re.compile(rb"\$[0-9a-z-]{1,12}\$.{8}")  # as in /etc/shadow; no plain password
 _LIKE_BCRYPT = re.compile(rb"\$2[a-z]?\$")
 
 
 class BadSecretError(ValueError):
-    """A secret that no password can match: empty, or a bcrypt hash that is damaged."""
+    """A secret that is none: empty, a bcrypt hash that is damaged, a hash of another kind."""
 
 
 def checkSecret(secret: bytes) -> bytes:
@@ -34,6 +35,8 @@ def checkSecret(secret: bytes) -> bytes:
         raise BadSecretError("the password is empty")
     if _LIKE_BCRYPT.match(secret) and not isHash(secret):
         raise BadSecretError("the bcrypt hash is damaged")
+    if _LIKE_HASH.match(secret) and not isHash(secret):
+        raise BadSecretError("a hash of another kind than bcrypt")
     return secret
 
 

@@ -18,6 +18,8 @@ from sshecho.session import peerName
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
 """Endpoints of which we know where their clients come from."""
 
+_NOT_FOR_OTHERS = "the demonstration login is for loopback addresses only; give --auth"
+
 
 class Door(Service):
     """One endpoint and what answers there.
@@ -49,6 +51,8 @@ class Door(Service):
         self._port: IListeningPort | None = None
         try:
             self._endpoint = serverFromString(reactor, description)
+        except OSError as error:  # a certificate, say
+            raise self._startError(_reason(error)) from None
         except Exception as error:
             example = "tcp:8000:interface=127.0.0.1"
             why = f"not a Twisted server endpoint such as {example} ({_reason(error)})"
@@ -63,6 +67,8 @@ class Door(Service):
         Raises:
             StartError: when that can't be done, or may not be.
         """
+        if self._loopbackOnly and self._description.partition(":")[0] not in _KNOWN_ADDRESSES:
+            raise self._startError(_NOT_FOR_OTHERS)
         outcome: list[IListeningPort | Failure] = []
         self._endpoint.listen(self._factory).addBoth(outcome.append)
         if not outcome:
@@ -73,14 +79,11 @@ class Door(Service):
         if self._loopbackOnly and not self._isLoopback(self._port):
             self._port.stopListening()
             self._port = None
-            raise self._startError(
-                "the demonstration login is for loopback addresses only; give --auth"
-            )
+            raise self._startError(_NOT_FOR_OTHERS)
 
     def _isLoopback(self, port: IListeningPort) -> bool:
-        endpoint = self._description.partition(":")[0]
         host = getattr(port.getHost(), "host", None)
-        return endpoint in _KNOWN_ADDRESSES and host is not None and ip_address(host).is_loopback
+        return host is not None and ip_address(host).is_loopback
 
     def startService(self) -> None:
         """Listen, unless `privilegedStartService` was there first."""
@@ -114,7 +117,7 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, CannotListenError):
         error = error.socketError
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__
 
 

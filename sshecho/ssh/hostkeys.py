@@ -160,8 +160,9 @@ def _userName() -> str:
 
 def _write(path: Path, content: bytes, mode: int, *, replace: bool) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
+        descriptor = os.open(temporary, flags, mode)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
             file.write(content)
@@ -171,6 +172,8 @@ def _write(path: Path, content: bytes, mode: int, *, replace: bool) -> None:
             os.replace(temporary, path)
         else:
             os.link(temporary, path)
+    except OSError as error:  # of the key, not of a file that nobody has heard of
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             temporary.unlink()

@@ -18,19 +18,19 @@ def generate(*arguments) -> subprocess.CompletedProcess[str]:
     )
 
 
-def fingerprint(path: Path) -> str:
-    shown = subprocess.run(["ssh-keygen", "-lf", path], capture_output=True, text=True, check=True)
+def fingerprint(program: str, path: Path) -> str:
+    shown = subprocess.run([program, "-lf", path], capture_output=True, text=True, check=True)
     return shown.stdout.split()[1]
 
 
 def test_all_types(need, private):
     """Without --type there is one key of each type, with the fingerprints that ssh-keygen shows."""
-    need("ssh-keygen")
+    program = need("ssh-keygen")
     done = generate("--dir", private)
     assert (done.returncode, done.stderr) == (0, "")
     for kind, line in zip(("ed25519", "ecdsa", "rsa"), done.stdout.splitlines(), strict=True):
         path = private / f"ssh_host_{kind}_key"
-        assert line == f"{path}: {fingerprint(path)} ({kind.upper()})"
+        assert line == f"{path}: {fingerprint(program, path)} ({kind.upper()})"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -42,6 +42,11 @@ def test_never_overwrites(private):
     done = generate("--dir", private, "--type", "ed25519")
     assert done.returncode == 1
     assert done.stderr == f"{path} is there already; --force replaces it\n"
+    assert path.read_bytes() == first
+    done = generate("--dir", private)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].endswith("(ED25519), kept")
+    assert len(done.stdout.splitlines()) == 3
     assert path.read_bytes() == first
     assert generate("--dir", private, "--type", "ed25519", "--force").returncode == 0
     assert path.read_bytes() != first
@@ -62,6 +67,9 @@ def test_bad_arguments(private):
     done = generate("--dir", private / "file" / "keys", "--type", "rsa")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "Not a directory" in done.stderr
+    done = generate("--dir", private / "file")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert f"{private}/file: " in done.stderr
 
 
 def test_keys_stay_out_of_git(need):
