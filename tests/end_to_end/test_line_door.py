@@ -8,10 +8,6 @@ import threading
 
 import pexpect
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -150,29 +146,11 @@ def test_files_and_hashes(serve, write):
         assert not any("pa ss" in line or "p\u00e4ss" in line for line in server.lines)
 
 
-def test_tls(need, serve, private):
+def test_tls(need, serve, certificate):
     """Behind an ssl: endpoint the same door speaks TLS."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    import datetime
-
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = private / "server.pem"
-    pem.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    with serve("--line", f"ssl:0:privateKey={pem}:interface=127.0.0.1", "--ssh", "off") as server:
+    with serve(
+        "--line", f"ssl:0:privateKey={certificate}:interface=127.0.0.1", "--ssh", "off"
+    ) as server:
         for line, answer in [
             (b"user pass\r\nHi\r\n", ACCEPTED + b"Hi\r\n"),
             (b"foo bar\r\n", DENIED),

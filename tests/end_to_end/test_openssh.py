@@ -162,6 +162,15 @@ def test_terminal_and_exec(server, runSSH):
     assert (done.returncode, done.stdout) == (0, b"hello\r\n")
 
 
+def test_behind_tls(need, serve, runSSH, certificate):
+    """The SSH door can be at any endpoint, one that speaks TLS first among them."""
+    endpoint = f"ssl:0:privateKey={certificate}:interface=127.0.0.1"
+    with serve("--ssh", endpoint, "--line", "off") as server:
+        proxy = f"{need('openssl')} s_client -quiet -verify_quiet -connect 127.0.0.1:%p"
+        done = runSSH(server, options=["-T", "-o", f"ProxyCommand={proxy}"], input=b"x" * 1_000_000)
+        assert done.stdout == b"x" * 1_000_000
+
+
 def test_several_sessions_on_one_connection(server, ssh, private):
     """Sessions over a shared connection come and go, and the connection stays."""
     control = ["-o", f"ControlPath={private}/control"]
