@@ -127,7 +127,8 @@ def test_resize():
     """The line is drawn anew for another width."""
     seat = Seat(columns=20).type("0123456789")
     seat.screen.resize(6, 12)
-    seat.editor.resize(12, visible=True)
+    seat.editor.resize(12)
+    seat.editor.refresh()
     assert seat.shown == ["> 0123456789"]
     assert seat.cursor == (1, 0)
 

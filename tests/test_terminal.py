@@ -170,3 +170,17 @@ def test_resize():
     channel.clear()
     terminal.resize()
     assert channel.value() == b""
+
+
+def test_resize_waits():
+    """While nobody reads, a window that changes its size again and again is drawn for once."""
+    terminal, channel = run()
+    terminal.dataReceived(b"0123456789")
+    channel.producer.pauseProducing()
+    channel.clear()
+    for columns in range(5, 50):
+        channel.session.pty = Pty(b"xterm", columns, 24)
+        terminal.resize()
+    assert channel.value() == b""
+    channel.producer.resumeProducing()
+    assert channel.value().count(b"0123456789") == 1

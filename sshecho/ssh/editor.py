@@ -94,7 +94,7 @@ class LineEditor:
             elif token["control"]:
                 yield from self._control(token["control"])
             self._afterReturn = token["control"] == "\r"
-        self._refresh()
+        self.refresh()
         if overflowing:
             self._draw("\a")
 
@@ -102,19 +102,32 @@ class LineEditor:
         """Draw the prompt and the line where the terminal's cursor stands."""
         self._row = self._column = 0
         self._stale = True
-        self._refresh()
+        self.refresh()
 
     def hide(self) -> None:
         """Take the prompt and the line away, so that something can be shown in their place."""
         self._draw(self._up(self._row) + "\r\x1b[J")
         self._row = self._column = 0
 
-    def resize(self, columns: int, *, visible: bool) -> None:
-        """Draw for another width."""
+    def refresh(self) -> None:
+        """Let the screen show the line and the cursor as they are."""
+        if not self._stale and not self._moved:
+            return
+        place = self._advance(0, 0, PROMPT + self._line[: self._cursor])
+        if self._stale:
+            clear = "\x1b[H\x1b[2J" if self._cleared else self._up(self._row) + "\r"
+            self._row, self._column = self._advance(*place, self._line[self._cursor :])
+            self._draw(f"{clear}{PROMPT}{self._line}{self._wrap()}\x1b[J")
+        up, down = self._up(self._row - place[0]), self._down(place[0] - self._row)
+        right = f"\x1b[{place[1]}C" if place[1] else ""
+        self._draw(f"{up}{down}\r{right}")
+        self._row, self._column = place
+        self._stale = self._moved = self._cleared = False
+
+    def resize(self, columns: int) -> None:
+        """Draw for another width from the next `refresh` on."""
         self._columns = columns
         self._stale = True
-        if visible:
-            self._refresh()
 
     # Keys.
 
@@ -123,7 +136,7 @@ class LineEditor:
             if key == "\r" or not self._afterReturn:
                 yield self._enter()
         elif key == "\x04" and not self._line:
-            self._refresh()
+            self.refresh()
             yield EndOfInput()
         elif key == "\t":
             self._insert(TAB)
@@ -138,7 +151,7 @@ class LineEditor:
     def _enter(self) -> str:
         line = self._line
         self._end()
-        self._refresh()
+        self.refresh()
         self._draw("\r\n")
         if line and (not self._history or self._history[-1] != line):
             self._history.append(line)
@@ -210,7 +223,7 @@ class LineEditor:
 
     def _interrupt(self) -> None:
         self._end()
-        self._refresh()
+        self.refresh()
         self._draw("^C\r\n")
         self._reset()
         self.show()
@@ -248,21 +261,6 @@ class LineEditor:
         return index
 
     # The screen.
-
-    def _refresh(self) -> None:
-        """Let the screen show the line and the cursor as they are."""
-        if not self._stale and not self._moved:
-            return
-        place = self._advance(0, 0, PROMPT + self._line[: self._cursor])
-        if self._stale:
-            clear = "\x1b[H\x1b[2J" if self._cleared else self._up(self._row) + "\r"
-            self._row, self._column = self._advance(*place, self._line[self._cursor :])
-            self._draw(f"{clear}{PROMPT}{self._line}{self._wrap()}\x1b[J")
-        up, down = self._up(self._row - place[0]), self._down(place[0] - self._row)
-        right = f"\x1b[{place[1]}C" if place[1] else ""
-        self._draw(f"{up}{down}\r{right}")
-        self._row, self._column = place
-        self._stale = self._moved = self._cleared = False
 
     def _advance(self, row: int, column: int, text: str) -> tuple[int, int]:
         """Return where the cursor stands after some text."""

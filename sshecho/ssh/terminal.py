@@ -94,7 +94,12 @@ class Terminal(Protocol):
     def resize(self) -> None:
         """Draw the line anew: the window has another size."""
         assert self.session.pty is not None
-        self._editor.resize(self.session.pty.columns, visible=self._prompting)
+        self._editor.resize(self.session.pty.columns)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._prompting and not self._paused:
+            self._editor.refresh()
 
     def readConnectionLost(self) -> None:
         """Pass the end of the input on, be it the client's EOF or the person's ^D."""
@@ -184,6 +189,7 @@ class Terminal(Protocol):
         """Read on."""
         self._paused = False
         self._edit()
+        self._refresh()
         if not self._paused:
             self._link.resumeProducing()
 
