@@ -8,6 +8,7 @@ One Cred portal stands behind two doors: an SSH server, and a plain TCP server t
 
 - `sshecho.echo`: what a login gets.
 - `sshecho.session`: what the echo can ask about the session it runs in.
+- `sshecho.people`: what the person at the server's terminal is told.
 - `sshecho.line` and `sshecho.telnet`: the line door.
 - `sshecho.ssh`: the SSH door.
 - `sshecho.cred`: who is it? The realm, the avatars and the checkers.

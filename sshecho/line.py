@@ -24,14 +24,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
-from sshecho.session import (
-    FOR_PEOPLE,
-    ISessionTransport,
-    IStreamTransport,
-    Session,
-    peerName,
-    userName,
-)
+from sshecho.people import peerName, tell, userName
+from sshecho.session import ISessionTransport, IStreamTransport, Session
 from sshecho.telnet import IAC, Telnet, TelnetError
 
 MAX_LOGIN_LINE = 1024
@@ -42,7 +36,6 @@ LINGER = 5
 """Seconds that a client has to close after it has been told goodbye."""
 
 _log = Logger()
-_people = Logger(FOR_PEOPLE)
 
 ACCEPTED = b"Login successful, please proceed.\r\n"
 DENIED = b"Login denied, goodbye.\r\n"
@@ -234,7 +227,7 @@ class LineLogin(Protocol, TimeoutMixin):
                 self._logout()
 
     def _report(self, user: bytes, what: str) -> None:
-        _people.info(
+        tell(
             "line: {user} {what} from {peer}",
             user=userName(user),
             what=what,

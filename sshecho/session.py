@@ -7,11 +7,6 @@ from dataclasses import dataclass, field
 from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport, ITransport
 from zope.interface import Attribute
 
-FOR_PEOPLE = "sshecho"
-"""The name of the logger of what the person at the server's terminal wants to know."""
-
-_LONGEST_NAME = 100
-
 
 @dataclass(frozen=True)
 class Pty:
@@ -57,24 +52,3 @@ class ISessionTransport(ITransport, IConsumer, IPushProducer):
 
 class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
     """What Twisted gives a stream protocol for a transport, said in one interface."""
-
-
-def userName(user: bytes) -> str:
-    """Return a user's name as people and logs write it: quoted, odd things escaped, not long."""
-    name = repr(user[:_LONGEST_NAME].decode("utf-8", "backslashreplace"))
-    return name if len(user) <= _LONGEST_NAME else f"{name}..."
-
-
-def peerName(address: object) -> str:
-    """Return an address as people and logs write it.
-
-    Args:
-        address: an IAddress of Twisted's, such as IPv4Address.
-
-    Returns:
-        ``192.0.2.1:2222``, ``[2001:db8::1]:2222``, or what the address says of itself.
-    """
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        return str(address)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

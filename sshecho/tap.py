@@ -19,7 +19,6 @@ from twisted.cred.strcred import (
     UnsupportedInterfaces,
 )
 from twisted.internet.interfaces import IReactorCore, IReactorTime
-from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -30,8 +29,8 @@ from sshecho.cred.files import BadFileError
 from sshecho.cred.memory import MemoryChecker
 from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
+from sshecho.people import tell
 from sshecho.service.start import StartError
-from sshecho.session import FOR_PEOPLE
 
 if TYPE_CHECKING:
     from sshecho.service.doors import Door
@@ -40,8 +39,6 @@ DEMONSTRATION = ("user", "pass")
 """Who gets in when there is no --auth: on loopback only, and said at the start."""
 
 OFF = "off"
-
-_people = Logger(FOR_PEOPLE)
 
 
 def defaultHostKeys() -> Path:
@@ -211,6 +208,6 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
 
     def announce(doors: Sequence[Door]) -> None:
         for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
-            _people.info("{line}", line=line)
+            tell("{line}", line=line)
 
     return House(doors, announce)

@@ -16,7 +16,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from sshecho.session import FOR_PEOPLE
+from sshecho.people import NAMESPACE
 
 
 @implementer(ILogObserver)
@@ -55,7 +55,7 @@ def makeConsole(stream: TextIO) -> ILogObserver:
         stream: where the lines go.
     """
     levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
-    levels.setLogLevelForNamespace(FOR_PEOPLE, LogLevel.info)
+    levels.setLogLevelForNamespace(NAMESPACE, LogLevel.info)
     # A class of ours that stands on one of Conch's logs Conch's small talk under its own name.
-    levels.setLogLevelForNamespace(f"{FOR_PEOPLE}.ssh", LogLevel.warn)
+    levels.setLogLevelForNamespace(f"{NAMESPACE}.ssh", LogLevel.warn)
     return FilteringLogObserver(Console(stream), [levels])

@@ -12,8 +12,8 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
 from twisted.python.failure import Failure
 
+from sshecho.people import peerName
 from sshecho.service.start import StartError
-from sshecho.session import peerName
 
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
 """Endpoints of which we know where their clients come from."""

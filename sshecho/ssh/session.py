@@ -22,7 +22,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sshecho.session import ISessionTransport, Pty, Session, peerName
+from sshecho.people import peerName
+from sshecho.session import ISessionTransport, Pty, Session
 from sshecho.ssh.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -37,13 +37,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sshecho.cred.realm import ANONYMOUS_USER
-from sshecho.session import FOR_PEOPLE, peerName, userName
+from sshecho.people import peerName, tell, userName
 from sshecho.ssh.algorithms import LARGEST_KEY, USER_SIGNATURES
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.transport import Transport
 
 _log = Logger()
-_people = Logger(FOR_PEOPLE)
 
 MAX_TRIES = 6
 """Failed requests after which a connection is ended."""
@@ -205,7 +204,7 @@ class UserAuth(SSHService):
 
     def _report(self, what: str) -> None:
         known = self.method in (b"none", *self._methods)
-        _people.info(
+        tell(
             "ssh: {user} {what} by {method} from {peer}",
             user=userName(self.user),
             what=what,

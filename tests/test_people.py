@@ -1,8 +1,8 @@
-"""The session's small parts."""
+"""What people are told."""
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from sshecho.session import peerName, userName
+from sshecho.people import peerName, userName
 
 
 def test_peer_name():

@@ -1,0 +1,35 @@
+"""What people are told: the log of what the person at the terminal wants to know, and its words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.logger import Logger
+
+NAMESPACE: Final = "sshecho"
+"""The name of that log: what is said in it is shown, and of all others only warnings."""
+
+tell = Logger(NAMESPACE).info
+
+_LONGEST_NAME: Final = 100
+
+
+def userName(user: bytes) -> str:
+    """Return a user's name as people and logs write it: quoted, odd things escaped, not long."""
+    name = repr(user[:_LONGEST_NAME].decode("utf-8", "backslashreplace"))
+    return name if len(user) <= _LONGEST_NAME else f"{name}..."
+
+
+def peerName(address: object) -> str:
+    """Return an address as people and logs write it.
+
+    Args:
+        address: an IAddress of Twisted's, such as IPv4Address.
+
+    Returns:
+        ``192.0.2.1:2222``, ``[2001:db8::1]:2222``, or what the address says of itself.
+    """
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
