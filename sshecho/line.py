@@ -90,14 +90,19 @@ class LineLogin(Protocol, TimeoutMixin):
     def dataReceived(self, data: bytes) -> None:
         """Take the first line to the portal, and the rest to the application."""
         data = self._decode(data)
-        if self._state is _State.SESSION and self._application is not None:
-            self._application.dataReceived(data)
+        if self._state is _State.SESSION:
+            self._buffer += data
+            self.deliver()
         elif self._state in (_State.LOGIN, _State.CHECKING):
             self._buffer += data
             if self._state is _State.LOGIN:
                 self._findLine()
             else:
                 self.transport.pauseProducing()
+
+    def encode(self, data: bytes) -> bytes:
+        """Return data as it goes out to this client."""
+        return data if self._telnet is None else Telnet.escape(data)
 
     def _decode(self, data: bytes) -> bytes:
         if not self._greeted:
@@ -147,9 +152,11 @@ class LineLogin(Protocol, TimeoutMixin):
         if self._state is _State.CHECKING:
             _log.failure("A login broke, and was denied", reason)
             self._deny(b"")
-        else:
+        elif self._state is _State.SESSION:
             _log.failure("An application broke as its session began", reason)
             self.transport.abortConnection()
+        else:
+            _log.failure("A login broke, whose client had left", reason)
 
     def _deny(self, user: bytes) -> None:
         self._report(user, "denied")
@@ -168,14 +175,20 @@ class LineLogin(Protocol, TimeoutMixin):
         self._application = avatar.application()
         self._state = _State.SESSION
         self.transport.unregisterProducer()  # from here on the application paces the client
-        link = _Link(self.transport, self._telnet, Session(user=user, door="line", peer=peer))
-        link.write(ACCEPTED)
+        self._link = _Link(self, Session(user=user, door="line", peer=peer))
+        self._link.write(ACCEPTED)
         self.transport.resumeProducing()
-        self._application.makeConnection(link)
+        self._application.makeConnection(self._link)
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Pass on what has come, and that nothing more will, unless the application waits."""
+        if self._application is None or self._link.paused:
+            return
         waiting, self._buffer = self._buffer, b""
         if waiting:
             self._application.dataReceived(waiting)
-        if self._readClosed:
+        if self._readClosed and not self._link.paused:
             self._endInput()
 
     def _goodbye(self, farewell: bytes) -> None:
@@ -203,9 +216,10 @@ class LineLogin(Protocol, TimeoutMixin):
         elif self._state is _State.GOODBYE:
             self.transport.loseConnection()
         elif self._state is _State.SESSION:
-            self._endInput()
+            self.deliver()
 
     def _endInput(self) -> None:
+        self._readClosed = False  # say it once
         if IHalfCloseableProtocol.providedBy(self._application):
             IHalfCloseableProtocol(self._application).readConnectionLost()
         else:
@@ -239,21 +253,29 @@ class LineLogin(Protocol, TimeoutMixin):
 class _Link:
     """The transport of the application: the connection's, with a session, and Telnet spoken."""
 
-    def __init__(
-        self, transport: IStreamTransport, telnet: Telnet | None, session: Session
-    ) -> None:
-        self._transport = transport
-        self._telnet = telnet
+    def __init__(self, door: LineLogin, session: Session) -> None:
+        self._door = door
         self.session = session
+        self.paused = False
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data if self._telnet is None else Telnet.escape(data))
+        self._door.transport.write(self._door.encode(data))
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
 
+    def pauseProducing(self) -> None:
+        self.paused = True
+        self._door.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        self._door.deliver()
+        if not self.paused:
+            self._door.transport.resumeProducing()
+
     def __getattr__(self, name: str) -> object:
-        return getattr(self._transport, name)
+        return getattr(self._door.transport, name)
 
 
 class LineFactory(Factory):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sshecho.ssh.editor import MAX_HISTORY, MAX_LINE, EndOfInput, LineEditor
+from sshecho.ssh.editor import MAX_HISTORY, MAX_LINE, MAX_MARKS, EndOfInput, Interrupt, LineEditor
 
 LEFT, RIGHT, UP, DOWN = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"
 HOME, END, DELETE = "\x1b[H", "\x1b[F", "\x1b[3~"
@@ -32,9 +32,10 @@ class Seat:
             for event in self.editor.feed(key):
                 if isinstance(event, EndOfInput):
                     self.ended = True
-                else:
+                    continue
+                if not isinstance(event, Interrupt):
                     self.lines.append(event)
-                    self.editor.show()
+                self.editor.show()
         return self
 
     def enter(self, *keys):
@@ -219,6 +220,12 @@ def test_a_read_is_drawn_once(key):
     seat.drawn.clear()
     seat.type(key * 500)
     assert len("".join(seat.drawn)) < 8000
+
+
+def test_many_marks():
+    """However many combining marks are typed, one key looks at a few of them."""
+    seat = Seat().type("e" + "\u0301" * 1000, LEFT, "x")
+    assert seat.enter() == "e" + "\u0301" * (1000 - MAX_MARKS) + "x" + "\u0301" * MAX_MARKS
 
 
 def test_many_lines(monkeypatch):

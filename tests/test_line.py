@@ -334,6 +334,27 @@ def test_session():
     assert (session.user, session.door, session.peer) == (b"user", "line", "192.168.1.1:54321")
 
 
+def test_application_that_waits():
+    """An application that waits as it begins gets what had come, and the end, when it goes on."""
+    received = []
+
+    class Sleepy(Protocol):
+        def connectionMade(self):
+            sleepy.append(self)
+            self.transport.pauseProducing()
+
+        def dataReceived(self, data):
+            received.append(data)
+
+    sleepy = []
+    door = Door(application=Sleepy).send(b"user pass\nearly").endInput()
+    assert (received, door.transport.disconnecting) == ([], False)
+    assert door.transport.producerState == "paused"
+    sleepy[0].transport.resumeProducing()
+    assert (received, door.transport.disconnecting) == ([b"early"], True)
+    assert door.transport.producerState == "producing"
+
+
 def test_paced():
     """A client that does not read is not read from, before the login and after it."""
     door = Door()

@@ -385,9 +385,118 @@ def test_several_sessions(pair):
     assert two.grant(100).takeData() == b"than five"
 
 
-def test_paced_connection(pair):
-    """The connection paces itself, so who takes nothing is not read from, until it closes."""
-    assert pair.serverTCP.producer is pair.serverTCP
+def test_paced_connection(shell):
+    """While the connection is full nothing is read and every session waits; then both go on."""
+    pair = shell.pair
+    reading = []
+    pair.serverTCP.pauseProducing = lambda: reading.append(False)
+    pair.serverTCP.resumeProducing = lambda: reading.append(True)
+    assert pair.serverTCP.producer is pair.server
+    pair.server.pauseProducing()
+    channel = pair.server.service.channels[0]
+    assert (reading, channel.paused) == ([False], True)
+    assert shell.data(b"kept").grant(1).take() == []
+    pair.server.resumeProducing()
+    assert (reading, channel.paused) == ([False, True], False)
+    pair.pump.flush()
+    assert shell.takeData() == b"kept"
+
+
+def test_a_connection_that_is_full_again(pair):
+    """When what the first session had to say fills the connection, the others wait on."""
+    channels = []
+    for number in range(3):
+        channels.append(Channel(pair, mine=number).request(b"shell"))
+        pair.take()
+    served = list(pair.server.service.channels.values())
+    pair.server.pauseProducing()
+    for channel in channels:
+        channel.data(b"x")
+    write, resumed = pair.serverTCP.write, []
+
+    def full(data):
+        write(data)
+        pair.server.pauseProducing()
+
+    pair.serverTCP.write = full
+    pair.serverTCP.resumeProducing = lambda: resumed.append(True)
+    pair.server.resumeProducing()
+    pair.pump.flush()
+    assert [number for number, _ in pair.take()] == [DATA]
+    assert all(one.paused for one in served)
+    assert resumed == []
+
+
+def test_unpaced_when_it_closes(pair):
+    """A connection that is closing waits for no producer."""
     pair.client.sendDisconnect(11, b"bye")
     pair.pump.flush()
     assert pair.serverTCP.producer is None
+
+
+def test_eof_waits(shell):
+    """The end of the input does not overtake an application that waits."""
+    channel = shell.pair.server.service.channels[0]
+    channel.pauseProducing()
+    assert shell.send(EOF).take() == []
+    channel.resumeProducing()
+    shell.pair.pump.flush()
+    assert shell.take() == END
+
+
+def test_nothing_is_not_kept(pair):
+    """Empty pieces, which take no window, are not kept until a shell is there."""
+    channel = Channel(pair)
+    for _ in range(100):
+        channel.data(b"")
+    assert len(pair.server.service.channels[0]._received) == 0
+
+
+@pytest.mark.parametrize("name", [b"shell", b"winadj@putty.projects.tartarus.org"])
+def test_requests_behind_the_end(shell, name):
+    """A request to a session that we have closed is neither answered nor obeyed."""
+    shell.send(EOF).take()
+    assert shell.request(name).take() == []
+
+
+def test_the_producer_of_a_session_is_stopped():
+    """What an application reads from is told when its session is over."""
+    stopped = []
+
+    class Reading(Protocol):
+        def connectionMade(self):
+            self.transport.registerProducer(self, True)
+
+        def stopProducing(self):
+            stopped.append(self)
+
+    pair = Pair([HOST_KEY], application=Reading).login()
+    Channel(pair).request(b"shell")
+    pair.lose()
+    assert len(stopped) == 1
+
+
+class Stubborn(Protocol):
+    """An application whose producer breaks."""
+
+    def connectionMade(self):
+        self.transport.registerProducer(self, True)
+
+    def dataReceived(self, data):
+        self.transport.write(data)
+
+    def pauseProducing(self):
+        raise ZeroDivisionError
+
+    resumeProducing = stopProducing = pauseProducing
+
+
+def test_a_producer_that_breaks():
+    """A producer that breaks ends its own session, and the connection lives."""
+    pair = Pair([HOST_KEY], application=Stubborn).login()
+    channel = Channel(pair, window=3).request(b"shell")
+    channel.take()
+    channel.data(b"more than three").take()
+    packets = channel.grant(100).take()
+    assert packets == [(DATA, NS(b"e than three")), exitStatus(1), *END[1:]]
+    Channel(pair, mine=8)

@@ -1,5 +1,7 @@
 """The terminal, between a session with a PTY and its application."""
 
+import re
+
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
@@ -132,12 +134,65 @@ def test_what_is_typed_waits():
     assert channel.producerState == "paused"
     channel.producer.resumeProducing()
     assert channel.producerState == "producing"
-    assert [line for line in (b"one", b"two", b"three") if b"\r\n" + line in channel.value()] == [
-        b"one",
-        b"two",
-        b"three",
-    ]
+    echoed = re.findall(rb"(?<=\r\n)\w+(?=\r\n)", channel.value())
+    assert echoed == [b"one", b"two", b"three"]
     assert channel.value().endswith(b"fo")
+
+
+def test_interrupts_wait():
+    """A read that gives up line after line is drawn no further than somebody reads."""
+    terminal, channel = run()
+    terminal.dataReceived(b"x" * 10_000 + b"\r")
+    write = channel.write
+
+    def full(data):
+        write(data)
+        channel.producer.pauseProducing()
+
+    channel.write = full
+    channel.clear()
+    terminal.dataReceived(b"\x10\x03" * 100)
+    assert 10_000 < len(channel.value()) < 20_000
+    channel.clear()
+    channel.producer.resumeProducing()
+    assert 10_000 < len(channel.value()) < 20_000
+
+
+class Hesitant(Protocol):
+    """An application that says wait and go on while it is handed a line, and leaves at one."""
+
+    lines = ()
+
+    def dataReceived(self, data):
+        self.lines += (data,)
+        self.transport.pauseProducing()
+        self.transport.write(b"got " + data)
+        self.transport.resumeProducing()
+        if data == b"quit\n":
+            self.transport.loseConnection()
+
+
+def test_hesitation():
+    """Lines come one after the other, and nothing that is written meanwhile is lost."""
+    application = Hesitant()
+    terminal, channel = run(application)
+    terminal.dataReceived(b"one\rtwo\r")
+    assert application.lines == (b"one\n", b"two\n")
+    assert re.findall(rb"got \w+", channel.value()) == [b"got one", b"got two"]
+
+
+def test_nothing_behind_the_end():
+    """An application that has left gets no more lines, and what it said last is shown."""
+    application = Hesitant()
+    terminal, channel = run(application)
+    terminal.dataReceived(b"quit\rmore\r")
+    assert application.lines == (b"quit\n",)
+    assert channel.value().endswith(b"got quit\r\n")
+    assert channel.disconnecting
+    terminal.connectionLost(Failure(ConnectionDone()))
+    terminal.dataReceived(b"more\r")
+    terminal.resumeProducing()
+    assert application.lines == (b"quit\n",)
 
 
 def test_a_line_at_a_time():

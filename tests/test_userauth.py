@@ -335,6 +335,47 @@ def test_unknown_messages(pair):
     assert "hunter2" not in repr(seen)
 
 
+def test_no_new_keys(pair):
+    """NEWKEYS without an exchange of keys ends the connection."""
+    pair.client.sendKexInit()
+    pair.client._keyExchangeState = pair.client._KEY_EXCHANGE_NONE
+    pair.send(21)
+    assert code(pair.take()[-1]) == 2
+
+
+def test_nothing_behind_a_goodbye(pair):
+    """What comes behind a goodbye, ours or theirs, is not served, and does not put off the end."""
+    pair.serverTCP.loseConnection = pair.clientTCP.loseConnection = lambda: None
+    aborted = []
+    pair.serverTCP.abortConnection = lambda: aborted.append(True)
+    pair.requestUserAuth().send(SERVICE_REQUEST, NS(b"x"))
+    assert code(pair.take()[-1]) == 7
+    pair.clock.advance(4)
+    pair.password().send(SERVICE_REQUEST, NS(b"x"))
+    assert pair.take() == []
+    assert pair.log == []
+    pair.clock.advance(1)
+    assert aborted
+
+
+def test_an_answer_behind_a_goodbye(slow):
+    """A checker that answers when the client has been told goodbye lets nobody in."""
+    pair, checker = slow
+    pair.serverTCP.loseConnection = pair.clientTCP.loseConnection = lambda: None
+    pair.password().clock.advance(120)
+    checker.answers[0].callback(b"user")
+    pair.pump.flush()
+    assert [number for number, _ in pair.take()] == [DISCONNECT]
+    assert pair.log == [(b"user", "login"), (b"user", "logout")]
+    assert len(pair.clock.getDelayedCalls()) == 1
+
+
+def test_nothing_is_left_of_a_lost_connection(pair):
+    """A connection that breaks before the login leaves no time-out behind."""
+    pair.requestUserAuth().lose()
+    assert pair.clock.getDelayedCalls() == []
+
+
 def test_logout_though_the_service_breaks(pair, monkeypatch):
     """A service that breaks as the connection ends does not keep its user logged in."""
     pair.login()

@@ -14,6 +14,8 @@ from twisted.conch.ssh.connection import (
     SSHConnection,
 )
 from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
 
 from sshecho.ssh.session import SessionChannel
 from sshecho.ssh.transport import Transport
@@ -24,6 +26,7 @@ MIN_PACKET = 256
 """Bytes that a client must take in one packet: smaller ones are mostly padding."""
 
 
+@implementer(IPushProducer)
 class Connection(SSHConnection):
     """Conch's service, with replies in order and windows that wait for the reader."""
 
@@ -69,6 +72,8 @@ class Connection(SSHConnection):
         (number,) = struct.unpack(">L", packet[:4])
         name, rest = getNS(packet[4:])
         channel = self.channels[number]
+        if channel.localClosed:
+            return  # the client has not heard yet that it is closed
         try:
             granted = channel.requestReceived(name, rest[1:])
         except (struct.error, ValueError):  # cut short, or a name that is not ASCII
@@ -79,6 +84,20 @@ class Connection(SSHConnection):
                 answer, struct.pack(">L", self.channelsToRemoteChannel[channel])
             )
         channel.begin()
+
+    def pauseProducing(self) -> None:
+        """Let every session wait: the client has more to take than it takes."""
+        for channel in list(self.channels.values()):
+            channel.stopWriting()
+
+    def resumeProducing(self) -> None:
+        """Let the sessions go on, for as long as the client takes what they say."""
+        for channel in list(self.channels.values()):
+            if not self.transport.paused:
+                channel.goOn()
+
+    def stopProducing(self) -> None:
+        """Nothing to do: serviceStopped says it."""
 
     def adjustWindow(self, channel: SessionChannel, bytesToAdd: int) -> None:
         """Let the client send more, unless the channel waits for its own output to be read."""

@@ -22,6 +22,8 @@ MAX_LINE: Final = 64 * 1024
 MAX_HISTORY: Final = 64 * 1024
 """How many characters the lines of the history hold together."""
 MAX_HISTORY_LINES: Final = 1000
+MAX_MARKS: Final = 32
+"""How many code points are taken for one character, its combining marks included."""
 TAB: Final = " " * 4
 """What a tab inserts."""
 
@@ -36,6 +38,14 @@ _TOKEN = re.compile(
 
 class EndOfInput:
     """The person has ended the input: ^D on an empty line."""
+
+
+class Interrupt:
+    """The person has given up the line: ^C."""
+
+
+Event = str | EndOfInput | Interrupt
+"""What becomes of what is typed: a line, or one of the two."""
 
 
 class LineEditor:
@@ -65,8 +75,8 @@ class LineEditor:
 
     # What the owner does.
 
-    def feed(self, text: str) -> Iterator[str | EndOfInput]:
-        """Edit; yield each line that is ended, and the end of the input.
+    def feed(self, text: str) -> Iterator[Event]:
+        """Edit; yield each line that is ended, each that is given up, and the end of the input.
 
         The caller shows what it will of a line, and then calls `show` for the next.
         """
@@ -131,13 +141,19 @@ class LineEditor:
 
     # Keys.
 
-    def _control(self, key: str) -> Iterator[str | EndOfInput]:
+    def _control(self, key: str) -> Iterator[Event]:
         if key in "\r\n":
             if key == "\r" or not self._afterReturn:
                 yield self._enter()
         elif key == "\x04" and not self._line:
             self.refresh()
             yield EndOfInput()
+        elif key == "\x03":
+            self._end()
+            self.refresh()
+            self._draw("^C\r\n")
+            self._reset()
+            yield Interrupt()
         elif key == "\t":
             self._insert(TAB)
         elif key in _CONTROLS:
@@ -221,13 +237,6 @@ class LineEditor:
         before = self._line[: self._cursor].rstrip(" ")
         self._cut(before.rfind(" ") + 1, self._cursor)
 
-    def _interrupt(self) -> None:
-        self._end()
-        self.refresh()
-        self._draw("^C\r\n")
-        self._reset()
-        self.show()
-
     def _clearScreen(self) -> None:
         self._cleared = self._stale = True
 
@@ -248,15 +257,17 @@ class LineEditor:
 
     def _before(self, index: int) -> int:
         """Return where the character before an index begins, its combining marks included."""
+        first = max(index - MAX_MARKS, 0)
         index = max(index - 1, 0)
-        while index > 0 and wcwidth(self._line[index]) == 0:
+        while index > first and wcwidth(self._line[index]) == 0:
             index -= 1
         return index
 
     def _after(self, index: int) -> int:
         """Return where the character at an index ends, its combining marks included."""
+        last = min(index + MAX_MARKS, len(self._line))
         index = min(index + 1, len(self._line))
-        while index < len(self._line) and wcwidth(self._line[index]) == 0:
+        while index < last and wcwidth(self._line[index]) == 0:
             index += 1
         return index
 
@@ -294,7 +305,6 @@ _Action = Callable[[LineEditor], None]
 _CONTROLS: Final[dict[str, _Action]] = {
     "\x01": LineEditor._home,
     "\x02": LineEditor._left,
-    "\x03": LineEditor._interrupt,
     "\x04": LineEditor._delete,
     "\x05": LineEditor._end,
     "\x06": LineEditor._right,

@@ -134,7 +134,7 @@ class SessionChannel(SSHChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Pass it on, or keep it while the application is not ready for it."""
-        if not self.closing:
+        if data and not self.closing:
             self._received.append(data)
             self._deliver()
 
@@ -218,20 +218,27 @@ class SessionChannel(SSHChannel):
         self._producer = None
 
     def stopWriting(self) -> None:
-        """The client's window is full."""
+        """Let the producer wait: the client's window is full, or its connection."""
         self._stalled = True
         if self._producer is not None:
-            self._producer.pauseProducing()
+            with self._guarded():
+                self._producer.pauseProducing()
 
     def addWindowBytes(self, data: int) -> None:
         """The client takes so many bytes more: send what waits, then let the producer go on."""
         super().addWindowBytes(data)
         # Not at startWriting, which comes before what waits is sent: a client could make that
         # grow by a window for each byte that it takes.
+        if not self.conn.transport.paused:
+            self.goOn()
+
+    def goOn(self) -> None:
+        """Let the producer go on, if everything that waited for the client has gone out."""
         if self._stalled and not self.buf:
             self._stalled = False
             if self._producer is not None:
-                self._producer.resumeProducing()
+                with self._guarded():
+                    self._producer.resumeProducing()
 
     def pauseProducing(self) -> None:
         """Pass nothing on for now, and let the client send no more than its window."""

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.session import ISessionTransport, Session
-from sshecho.ssh.editor import EndOfInput, LineEditor
+from sshecho.ssh.editor import EndOfInput, Event, Interrupt, LineEditor
 
 GREETING = b"Login successful, please proceed.\n"
 
@@ -38,7 +38,8 @@ class Terminal(Protocol):
     def __init__(self, application: IProtocol) -> None:
         self._application = application
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._events: Iterator[str | EndOfInput] = iter(())
+        self._events: Iterator[Event] = iter(())
+        self._editing = False
         self._paused = False
         self._pending: list[bytes] | None = None
         self._prompting = False
@@ -76,20 +77,29 @@ class Terminal(Protocol):
 
     def _edit(self) -> None:
         """Go on with what has been typed, a line at a time, for as long as nobody says wait."""
-        while not self._paused and not self._inputEnded:
-            self._pending = []  # what a line brings about goes out in one write
-            try:
+        if self._editing:  # an application that says wait and go on while it is handed a line
+            return
+        self._editing = True
+        try:
+            while not self._paused and not self._inputEnded and not self._ending:
+                self._pending = []  # what a line brings about goes out in one write
                 event = next(self._events, None)
-                if isinstance(event, EndOfInput):
-                    self.readConnectionLost()
-                elif event is not None:
-                    self._prompting = False
-                    self._application.dataReceived(event.encode() + b"\n")
-                    self._prompt()
-            finally:
+                if event is None:
+                    break
+                self._take(event)
                 self._flush()
-            if event is None:
-                return
+        finally:
+            self._editing = False
+            self._flush()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, EndOfInput):
+            self.readConnectionLost()
+            return
+        self._prompting = False
+        if not isinstance(event, Interrupt):
+            self._application.dataReceived(event.encode() + b"\n")
+        self._prompt()
 
     def resize(self) -> None:
         """Draw the line anew: the window has another size."""
@@ -117,6 +127,7 @@ class Terminal(Protocol):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Pass the end of the session on."""
+        self._ending = True
         self._application.connectionLost(reason)
 
     def _prompt(self) -> None:
@@ -190,7 +201,7 @@ class Terminal(Protocol):
         self._paused = False
         self._edit()
         self._refresh()
-        if not self._paused:
+        if not self._paused and not self._ending:
             self._link.resumeProducing()
 
     def stopProducing(self) -> None:

@@ -11,10 +11,11 @@ from twisted.conch.ssh.transport import (
     SSHServerTransport,
     messages,
 )
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from sshecho import __version__
 from sshecho.session import IStreamTransport
@@ -34,6 +35,7 @@ _FIRST_OF_A_SERVICE = 50
 _log = Logger()
 
 
+@implementer(IPushProducer)
 class Transport(SSHServerTransport):
     """Conch's transport with our policy, paced by what the client reads.
 
@@ -51,6 +53,8 @@ class Transport(SSHServerTransport):
     supportedCiphers = CIPHERS
     supportedMACs = MACS
     supportedCompressions = COMPRESSIONS
+    closing = False  # whether a goodbye has been said, by either side
+    paused = False  # whether the client has more to take than it takes
     _paced = False
     _timeout: IDelayedCall | None = None
 
@@ -72,7 +76,8 @@ class Transport(SSHServerTransport):
 
     def loggedIn(self) -> None:
         """Let the client be as slow as it likes."""
-        self._setTimeout(None)
+        if not self.closing:
+            self._setTimeout(None)
 
     def _tooSlow(self) -> None:
         self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to log in")
@@ -89,11 +94,13 @@ class Transport(SSHServerTransport):
 
         Conch logs what it can't handle whole, passwords included, and lets errors escape.
         """
+        if self.closing:
+            return
         if not self._paced:
             # From its first message on, a client that does not read is not read from. Not
             # before: over TLS our version may have to wait for a read.
             self._paced = True
-            self.transport.registerProducer(self.transport, True)
+            self.transport.registerProducer(self, True)
         handler = self._handler(messageNum)
         if handler is None:
             self.sendUnimplemented()
@@ -114,6 +121,33 @@ class Transport(SSHServerTransport):
         name = names.get(number, "MSG_")
         handler: Callable[[bytes], object] | None = getattr(owner, f"ssh_{name[4:]}", None)
         return handler
+
+    def ssh_NEWKEYS(self, packet: bytes) -> None:
+        """Use the new keys, if there are any."""
+        if not hasattr(self.nextEncryptions, "decryptor"):
+            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"there are no new keys")
+            return
+        super().ssh_NEWKEYS(packet)
+
+    # IPushProducer, for the connection below: what paces a client is what it reads.
+
+    def pauseProducing(self) -> None:
+        """Read nothing, and let every session wait, until the client has taken what is sent."""
+        self.paused = True
+        self.transport.pauseProducing()
+        if IPushProducer.providedBy(self.service):
+            IPushProducer(self.service).pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on: first the sessions, which may have more to say than the client takes."""
+        self.paused = False
+        if IPushProducer.providedBy(self.service):
+            IPushProducer(self.service).resumeProducing()
+        if not self.paused:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Nothing to do: connectionLost says it."""
 
     def sendExtInfo(self, extensions: list[tuple[bytes, bytes]]) -> None:
         """Tell the client what it may sign with (RFC 8308, section 3.1).
@@ -137,6 +171,9 @@ class Transport(SSHServerTransport):
     def _prepareToClose(self) -> None:
         # A connection whose producer is paused would wait for it instead of closing, and one
         # whose client reads nothing would wait for ever.
+        if self.closing:
+            return
+        self.closing = True
         self.transport.unregisterProducer()
         self._setTimeout(LINGER, self.transport.abortConnection)
 

@@ -116,7 +116,7 @@ class UserAuth(SSHService):
         except Exception as error:
             await self._refuse(error)
             return
-        if self._stopped:
+        if self._stopped or self.transport.closing:
             logout()
         elif isinstance(credentials, SSHPrivateKey) and not credentials.signature:
             logout()
