@@ -16,16 +16,14 @@ from twisted.cred.strcred import (
     ICheckerFactory,
     InvalidAuthArgumentString,
     InvalidAuthType,
-    UnsupportedInterfaces,
 )
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from sshecho import __version__
-from sshecho.cred.auth import checkerFactories, checkerFactory, makeChecker
+from sshecho.cred.auth import checkerFactories, checkerFactory
 from sshecho.cred.chain import makePortal
-from sshecho.cred.files import BadFileError
 from sshecho.cred.memory import MemoryChecker
 from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
@@ -89,24 +87,25 @@ class Options(UsageOptions, AuthOptionMixin):
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
-        authType = spec.partition(":")[0]
+        authType, _, argument = spec.partition(":")
+        factory = self._checkerFactory("--auth", authType)
         try:
-            self.addChecker(makeChecker(spec))
-        except InvalidAuthType:
-            raise UsageError(
-                f"--auth {authType}: there is no such checker; --help-auth lists them"
-            ) from None
-        except UnsupportedInterfaces:
-            raise UsageError(
-                f"--auth {authType}: no door takes the credentials that it checks"
-            ) from None
+            self.addChecker(factory.generateChecker(argument))
         except InvalidAuthArgumentString as error:
             raise UsageError(f"--auth {authType}: {error}") from None
-        except BadFileError as error:
-            raise StartError(f"--auth {authType}: {error}") from None
-        except Exception as error:  # someone else's plugin
+        except Exception as error:  # a file that can't be used, or someone else's plugin
             why = str(error) or type(error).__name__
             raise StartError(f"--auth {authType}: {why}") from None
+
+    def _checkerFactory(self, option: str, authType: str) -> ICheckerFactory:
+        try:
+            factory = checkerFactory(authType)
+        except InvalidAuthType:
+            why = "there is no such checker; --help-auth lists them"
+            raise UsageError(f"{option} {authType}: {why}") from None
+        if not self.supportsCheckerFactory(factory):
+            raise UsageError(f"{option} {authType}: no door takes the credentials that it checks")
+        return factory
 
     def _checkerFactoriesForOptHelpAuth(self) -> Iterator[ICheckerFactory]:
         # Twisted's would list its own beside ours of the same name.
@@ -114,16 +113,7 @@ class Options(UsageOptions, AuthOptionMixin):
 
     def opt_help_auth_type(self, authType: str) -> NoReturn:
         """Show help for one checker."""
-        try:
-            factory = checkerFactory(authType)
-        except InvalidAuthType:
-            raise UsageError(
-                f"--help-auth-type {authType}: there is no such checker; --help-auth lists them"
-            ) from None
-        if not self.supportsCheckerFactory(factory):
-            raise UsageError(
-                f"--help-auth-type {authType}: no door takes the credentials that it checks"
-            )
+        factory = self._checkerFactory("--help-auth-type", authType)
         lines = [
             f"Usage: --auth {authType}[:ArgString]",
             f"ArgString format: {factory.argStringFormat}",

@@ -1,10 +1,9 @@
-"""``--auth TYPE[:ARG]``: from a word on the command line to a checker."""
+"""``--auth TYPE[:ARG]``: from the name of a type to what makes its checkers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthType, findCheckerFactories
 
 from sshecho.cred.anonymous import AnonymousCheckerFactory
@@ -43,16 +42,3 @@ def checkerFactory(authType: str) -> ICheckerFactory:
         if factory.authType == authType:
             return factory
     raise InvalidAuthType(authType)
-
-
-def makeChecker(spec: str) -> ICredentialsChecker:
-    """Return the checker of a ``TYPE[:ARG]``.
-
-    Raises:
-        InvalidAuthType: when there is no such type.
-        InvalidAuthArgumentString: when the argument is not one of that type.
-        BadFileError: when a file that the argument names can't be used.
-    """
-    authType, _, argument = spec.partition(":")
-    checker: ICredentialsChecker = checkerFactory(authType).generateChecker(argument)
-    return checker

@@ -145,9 +145,11 @@ class AuthorizedKeysChecker:
         path = self.path(user)
         if path is None or not os.path.lexists(path):
             return frozenset()
-        if len(self._files) >= _WATCHED and path not in self._files:
-            self._files.clear()
-        file = self._files.setdefault(path, watchKeys(path))
+        file = self._files.get(path)
+        if file is None:
+            if len(self._files) >= _WATCHED:
+                self._files.clear()
+            file = self._files[path] = watchKeys(path)
         return file.readOrComplain() or frozenset()
 
     def path(self, user: bytes) -> bytes | None:
@@ -188,8 +190,8 @@ class AuthorizedKeysCheckerFactory:
         if os.path.isdir(path):
             path = os.path.join(path, "%u")
         if "%u" in path.replace("%%", ""):
-            folder, _, rest = path.partition("%u")
-            folder = os.path.dirname(os.path.abspath(folder + "x")).replace("%%", "%")
+            above, _, rest = path.partition("%u")
+            folder = os.path.dirname(os.path.abspath(f"{above}%u")).replace("%%", "%")
             checkFolder(folder, strictly="/" not in rest)
             return AuthorizedKeysChecker(path, user)
         if user is None and os.path.exists(path):
