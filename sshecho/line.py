@@ -25,15 +25,12 @@ from zope.interface import implementer
 
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
 from sshecho.people import peerName, tell, userName
-from sshecho.session import ISessionTransport, IStreamTransport, Session
+from sshecho.service.limits import LINGER, LOGIN_GRACE
+from sshecho.session import ISessionTransport, IStreamTransport, Session, endInput
 from sshecho.telnet import IAC, Telnet, TelnetError
 
 MAX_LOGIN_LINE = 1024
 """How many bytes the first line may hold, its end not counted."""
-LOGIN_GRACE = 120
-"""Seconds that a client has to log in."""
-LINGER = 5
-"""Seconds that a client has to close after it has been told goodbye."""
 
 _log = Logger()
 
@@ -189,7 +186,8 @@ class LineLogin(Protocol, TimeoutMixin):
         if waiting:
             self._application.dataReceived(waiting)
         if self._readClosed and not self._link.paused:
-            self._endInput()
+            self._readClosed = False  # say it once
+            endInput(self._application, self.transport)
 
     def _goodbye(self, farewell: bytes) -> None:
         """Say a last line and close, so that it arrives even if the client is still sending.
@@ -217,13 +215,6 @@ class LineLogin(Protocol, TimeoutMixin):
             self.transport.loseConnection()
         elif self._state is _State.SESSION:
             self.deliver()
-
-    def _endInput(self) -> None:
-        self._readClosed = False  # say it once
-        if IHalfCloseableProtocol.providedBy(self._application):
-            IHalfCloseableProtocol(self._application).readConnectionLost()
-        else:
-            self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
         """Our side is closed; connectionLost says the rest."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport, ITransport
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IProtocol,
+    IPushProducer,
+    ITCPTransport,
+    ITransport,
+)
 from zope.interface import Attribute
 
 
@@ -48,6 +55,19 @@ class ISessionTransport(ITransport, IConsumer, IPushProducer):
     """The transport of an application: a stream that can be paced, and its session."""
 
     session: Session = Attribute("The Session that this transport belongs to.")
+
+
+def endInput(application: IProtocol, transport: ITransport) -> None:
+    """Tell an application that nothing more will come; one that can't be told so is closed.
+
+    Args:
+        application: what runs in the session.
+        transport: what to close.
+    """
+    if IHalfCloseableProtocol.providedBy(application):
+        IHalfCloseableProtocol(application).readConnectionLost()
+    else:
+        transport.loseConnection()
 
 
 class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):

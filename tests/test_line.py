@@ -22,12 +22,11 @@ from sshecho.echo import Echo
 from sshecho.line import (
     ACCEPTED,
     DENIED,
-    LINGER,
-    LOGIN_GRACE,
     MAX_LOGIN_LINE,
     TOO_LONG,
     LineFactory,
 )
+from sshecho.service.limits import LINGER, LOGIN_GRACE
 from sshecho.telnet import DO, IAC, SB, SE, WILL, WONT
 
 USERS = {b"user": b"pass", "f\u00fc\u00fc".encode(): b" a b ", b"c": b"\r"}

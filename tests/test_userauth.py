@@ -358,6 +358,17 @@ def test_nothing_behind_a_goodbye(pair):
     assert aborted
 
 
+def test_a_denial_behind_a_goodbye(slow):
+    """A checker that denies when the client has been told goodbye sends nothing behind it."""
+    pair, checker = slow
+    pair.serverTCP.loseConnection = pair.clientTCP.loseConnection = lambda: None
+    pair.password().clock.advance(120)
+    checker.answers[0].errback(UnauthorizedLogin())
+    pair.clock.advance(1)
+    pair.pump.flush()
+    assert [number for number, _ in pair.take()] == [DISCONNECT]
+
+
 def test_an_answer_behind_a_goodbye(slow):
     """A checker that answers when the client has been told goodbye lets nobody in."""
     pair, checker = slow

@@ -93,8 +93,7 @@ class Connection(SSHConnection):
     def resumeProducing(self) -> None:
         """Let the sessions go on, for as long as the client takes what they say."""
         for channel in list(self.channels.values()):
-            if not self.transport.paused:
-                channel.goOn()
+            channel.goOn()
 
     def stopProducing(self) -> None:
         """Nothing to do: serviceStopped says it."""

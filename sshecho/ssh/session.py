@@ -12,18 +12,13 @@ from twisted.conch.ssh.channel import SSHChannel
 from twisted.conch.ssh.common import getNS
 from twisted.conch.ssh.session import parseRequest_pty_req, parseRequest_window_change
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
-    IProducer,
-    IProtocol,
-    IPushProducer,
-)
+from twisted.internet.interfaces import IProducer, IProtocol, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.people import peerName
-from sshecho.session import ISessionTransport, Pty, Session
+from sshecho.session import ISessionTransport, Pty, Session, endInput
 from sshecho.ssh.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -151,11 +146,8 @@ class SessionChannel(SSHChannel):
                 application.dataReceived(self._received.popleft())
         if self._eof and not self._received and not self.paused and not self.closing:
             self._eof = False
-            if IHalfCloseableProtocol.providedBy(application):
-                with self._guarded():
-                    IHalfCloseableProtocol(application).readConnectionLost()
-            else:
-                self.loseConnection()
+            with self._guarded():
+                endInput(application, self)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -229,12 +221,11 @@ class SessionChannel(SSHChannel):
         super().addWindowBytes(data)
         # Not at startWriting, which comes before what waits is sent: a client could make that
         # grow by a window for each byte that it takes.
-        if not self.conn.transport.paused:
-            self.goOn()
+        self.goOn()
 
     def goOn(self) -> None:
-        """Let the producer go on, if everything that waited for the client has gone out."""
-        if self._stalled and not self.buf:
+        """Let the producer go on, if the client takes more and has got everything that waited."""
+        if self._stalled and not self.buf and not self.conn.transport.paused:
             self._stalled = False
             if self._producer is not None:
                 with self._guarded():

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sshecho.session import ISessionTransport, Session
+from sshecho.session import ISessionTransport, Session, endInput
 from sshecho.ssh.editor import EndOfInput, Event, Interrupt, LineEditor
 
 GREETING = b"Login successful, please proceed.\n"
@@ -117,10 +117,7 @@ class Terminal(Protocol):
             return
         self._inputEnded = True
         self._leavePrompt()
-        if IHalfCloseableProtocol.providedBy(self._application):
-            IHalfCloseableProtocol(self._application).readConnectionLost()
-        else:
-            self.loseConnection()
+        endInput(self._application, self)
 
     def writeConnectionLost(self) -> None:
         """Nobody listens any more; connectionLost says the rest."""

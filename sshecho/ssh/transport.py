@@ -14,10 +14,12 @@ from twisted.conch.ssh.transport import (
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogLevel
+from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho import __version__
+from sshecho.service.limits import LINGER, LOGIN_GRACE
 from sshecho.session import IStreamTransport
 from sshecho.ssh.algorithms import CIPHERS, COMPRESSIONS, KEY_EXCHANGES, MACS, USER_SIGNATURES
 
@@ -25,18 +27,13 @@ if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
 
-LOGIN_GRACE = 120
-"""Seconds from the beginning of a connection to the login."""
-LINGER = 5
-"""Seconds that a client has to take our goodbye."""
-
 _FIRST_OF_A_SERVICE = 50
 
 _log = Logger()
 
 
 @implementer(IPushProducer)
-class Transport(SSHServerTransport):
+class Transport(SSHServerTransport, TimeoutMixin):
     """Conch's transport with our policy, paced by what the client reads.
 
     A message that can't be read ends the connection, with the code for it and no traceback; and
@@ -53,19 +50,19 @@ class Transport(SSHServerTransport):
     supportedCiphers = CIPHERS
     supportedMACs = MACS
     supportedCompressions = COMPRESSIONS
-    closing = False  # whether a goodbye has been said, by either side
+    closing = False  # whether a goodbye has been said by either side, or the connection is gone
     paused = False  # whether the client has more to take than it takes
     _paced = False
-    _timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Begin, and give the client its time to log in."""
-        self._setTimeout(LOGIN_GRACE, self._tooSlow)
+        self.setTimeout(LOGIN_GRACE)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         """Stop the service, and log out whoever is in."""
-        self._setTimeout(None)
+        self.closing = True
+        self.setTimeout(None)
         service, self.service = self.service, None
         try:
             if service is not None:
@@ -77,17 +74,18 @@ class Transport(SSHServerTransport):
     def loggedIn(self) -> None:
         """Let the client be as slow as it likes."""
         if not self.closing:
-            self._setTimeout(None)
+            self.setTimeout(None)
 
-    def _tooSlow(self) -> None:
-        self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to log in")
+    def callLater(self, period: float, func: Callable[[], object]) -> IDelayedCall:
+        """Count time with our clock: TimeoutMixin asks for this."""
+        return self.factory.clock.callLater(period, func)
 
-    def _setTimeout(self, seconds: float | None, act: Callable[[], None] | None = None) -> None:
-        if self._timeout is not None and self._timeout.active():
-            self._timeout.cancel()
-        self._timeout = None
-        if seconds is not None and act is not None:
-            self._timeout = self.factory.clock.callLater(seconds, act)
+    def timeoutConnection(self) -> None:
+        """Too slow to log in, or to take our goodbye."""
+        if self.closing:
+            self.transport.abortConnection()
+        else:
+            self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to log in")
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
         """Hand a message to whoever handles it.
@@ -175,7 +173,7 @@ class Transport(SSHServerTransport):
             return
         self.closing = True
         self.transport.unregisterProducer()
-        self._setTimeout(LINGER, self.transport.abortConnection)
+        self.setTimeout(LINGER)
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:
         """Keep quiet: a client that says goodbye is no error, as it is in Conch's log."""

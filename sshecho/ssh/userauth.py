@@ -73,12 +73,10 @@ class UserAuth(SSHService):
         self._requests: deque[bytes] = deque()
         self._failures = 0
         self._askedForMethods = False
-        self._stopped = False
         self.user = self.nextService = self.method = b""
 
     def serviceStopped(self) -> None:
         """Stop: the user is in, or the connection is gone."""
-        self._stopped = True
         self._requests.clear()
 
     def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
@@ -86,11 +84,11 @@ class UserAuth(SSHService):
 
         Payload (RFC 4252, section 5): user name, service name, method name, then the method's.
         """
-        if self._stopped:
-            return
         self._requests.append(packet)
         if len(self._requests) > 2 * MAX_TRIES:
-            self._disconnect(b"too many requests at once")
+            self._disconnect(
+                DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, b"too many requests at once"
+            )
         elif len(self._requests) == 1:
             Deferred.fromCoroutine(self._answerAll()).addErrback(self._broken)
 
@@ -111,12 +109,13 @@ class UserAuth(SSHService):
             )
         except ValidPublicKey:
             algorithm, blob, _ = getNS(data[1:], 2)
-            self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
+            if not self.transport.closing:
+                self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
             return
         except Exception as error:
             await self._refuse(error)
             return
-        if self._stopped or self.transport.closing:
+        if self.transport.closing:
             logout()
         elif isinstance(credentials, SSHPrivateKey) and not credentials.signature:
             logout()
@@ -184,23 +183,21 @@ class UserAuth(SSHService):
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
         self._askedForMethods = self._askedForMethods or self.method == b"none"
         if self._failures >= MAX_TRIES:
-            self._disconnect(b"too many authentication failures")
-        elif not self._stopped:
+            why = b"too many authentication failures"
+            self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
+        elif not self.transport.closing:
             methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
 
-    def _disconnect(self, why: bytes) -> None:
-        self._stopped = True
+    def _disconnect(self, code: int, why: bytes) -> None:
         self._requests.clear()
-        self.transport.sendDisconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
+        self.transport.sendDisconnect(code, why)
 
     def _broken(self, reason: Failure) -> None:
         """End a connection whose request can't be read."""
         if not reason.check(struct.error):
             _log.failure("A login request broke", reason)
-        self._stopped = True
-        self._requests.clear()
-        self.transport.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
+        self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
 
     def _report(self, what: str) -> None:
         known = self.method in (b"none", *self._methods)
