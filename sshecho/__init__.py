@@ -12,7 +12,7 @@ One Cred portal stands behind two doors: an SSH server, and a plain TCP server t
 - `sshecho.line` and `sshecho.telnet`: the line door.
 - `sshecho.ssh`: the SSH door.
 - `sshecho.cred`: who is it? The realm, the avatars and the checkers.
-- `sshecho.service`: what listens, and what is said on the terminal.
+- `sshecho.service`: what listens, within which limits, and what is said on the terminal.
 - `sshecho.tap`: the options, and the only place where the parts are put together.
 - `sshecho.dropin`: how twistd finds all this.
 """

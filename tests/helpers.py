@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -33,6 +36,17 @@ def denied(deferred: Deferred[Any]) -> bool:
 def inline(function, *arguments):
     """Stand in for deferToThread, without a thread."""
     return maybeDeferred(function, *arguments)
+
+
+@contextmanager
+def logged() -> Iterator[list[LogEvent]]:
+    """Collect what is logged until the end of the block."""
+    events: list[LogEvent] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        yield events
+    finally:
+        globalLogPublisher.removeObserver(events.append)
 
 
 @implementer(IUsernamePassword)

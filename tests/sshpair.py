@@ -23,7 +23,7 @@ from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.hostkeys import HostKey
 
-DISCONNECT, UNIMPLEMENTED, SERVICE_REQUEST, SERVICE_ACCEPT, EXT_INFO = 1, 3, 5, 6, 7
+DISCONNECT, UNIMPLEMENTED, SERVICE_REQUEST, SERVICE_ACCEPT = 1, 3, 5, 6
 USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_PK_OK = 50, 51, 52, 60
 GLOBAL_REQUEST, REQUEST_FAILURE = 80, 82
 OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, WINDOW_ADJUST, DATA = 90, 91, 92, 93, 94
@@ -53,15 +53,6 @@ class Client(SSHClientTransport):
             self.packets.append((messageNum, payload))
         if messageNum < 50 and messageNum != SERVICE_ACCEPT:
             super().dispatchMessage(messageNum, payload)
-
-
-class TCP(FakeTransport):
-    """A connection in memory that keeps to what its protocol asks of it."""
-
-    writeClosed = False
-
-    def loseWriteConnection(self):
-        self.writeClosed = True
 
 
 class CountingSSHAvatar(SSHAvatar):
@@ -96,8 +87,8 @@ class Pair:
         factory.doStart()
         self.server = factory.buildProtocol(None)
         self.client = Client()
-        self.serverTCP = TCP(self.server, isServer=True)
-        self.clientTCP = TCP(self.client, isServer=False)
+        self.serverTCP = FakeTransport(self.server, isServer=True)
+        self.clientTCP = FakeTransport(self.client, isServer=False)
         self.pump = connect(self.server, self.serverTCP, self.client, self.clientTCP)
         self.pump.flush()
         assert self.client.secure
@@ -154,8 +145,6 @@ class Channel:
         window: how many bytes the server may send.
         maxPacket: how many of them in one packet.
     """
-
-    number = 0
 
     def __init__(self, pair: Pair, window=1 << 20, maxPacket=1 << 15, mine=7):
         self.pair = pair

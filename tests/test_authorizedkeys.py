@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from helpers import denied, inline, result
+from helpers import denied, inline, logged, result
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
@@ -12,7 +12,7 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import formatEvent
 from zope.interface.verify import verifyObject
 
 from sshecho.cred.authorizedkeys import (
@@ -122,9 +122,7 @@ def test_anybodys_keys(private):
 def test_lines_left_out(keys):
     """A line that can't be used, or has options, lets nobody in, and each is warned of."""
     damaged = base64.b64encode(NS(b"ssh-ed25519") + b"\0\0\0\x20short")
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         blobs = parseAuthorizedKeys(
             "file",
             b"\n".join(
@@ -141,8 +139,6 @@ def test_lines_left_out(keys):
                 ]
             ),
         )
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     assert blobs == {keys["rsa"].public().blob()}
     texts = [formatEvent(event) for event in seen]
     assert [text.split(" is left out: ")[0] for text in texts] == [

@@ -1,13 +1,13 @@
 """The chain of checkers."""
 
 import pytest
-from helpers import Password, denied, result
+from helpers import Password, denied, logged, result
 from twisted.conch.error import ValidPublicKey
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel
 
 from sshecho.cred.chain import CheckerChain
 
@@ -35,10 +35,8 @@ def ask(*checkers):
 
 @pytest.fixture
 def events():
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    yield seen
-    globalLogPublisher.removeObserver(seen.append)
+    with logged() as seen:
+        yield seen
 
 
 def test_first_that_accepts_wins():

@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from twisted.logger import globalLogPublisher
+from helpers import logged
 
 from sshecho.cred import files
 from sshecho.cred.files import BadFileError, WatchedFile, readStrictly
@@ -123,9 +123,7 @@ def test_changed_folder(watched, write, private, monkeypatch):
 
 def test_broken_and_mended(watched, write, private):
     """A file that breaks or vanishes gives nothing, says so once, and works again when mended."""
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         assert watched.readOrComplain() == b"one"
         write("f", b"bad")
         assert [watched.readOrComplain() for _ in range(3)] == [None] * 3
@@ -135,8 +133,6 @@ def test_broken_and_mended(watched, write, private):
         assert watched.readOrComplain() == b"new"
         (private / "f").unlink()
         assert watched.readOrComplain() is None
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     said = [str(event["error"]) for event in seen]
     gone = f"{private}/f: No such file or directory"
     assert said == [f"{private}/f: line 7: bad", gone, gone]

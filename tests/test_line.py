@@ -1,7 +1,7 @@
 """The line door."""
 
 import pytest
-from helpers import CountingAvatar
+from helpers import CountingAvatar, logged
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.cred.checkers import AllowAnonymousAccess
@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 
 from sshecho.cred.chain import makePortal
@@ -401,13 +401,9 @@ def test_goodbye_before_the_answer():
 
 def test_said_without_the_password():
     """Logins and denials are said with user and address, and never with the password."""
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         Door().send(b"user pass\n")
         Door().send(b"us\x1ber hunter2\n")
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     texts = [formatEvent(event) for event in seen]
     assert texts == [
         "line: 'user' logged in from 192.168.1.1:54321",

@@ -2,10 +2,9 @@
 
 import bcrypt
 import pytest
-from helpers import Password, denied, inline, result
+from helpers import Password, denied, inline, logged, result
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.logger import globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from sshecho.cred.files import BadFileError
@@ -105,13 +104,9 @@ def test_broken_file_denies(write):
 def warnings(path) -> list[str]:
     from twisted.logger import formatEvent
 
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         checker = PasswordFileCheckerFactory().generateChecker(str(path))
         assert isinstance(checker, PasswordFileChecker)
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     return [formatEvent(event) for event in seen]
 
 

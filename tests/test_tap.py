@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import Password, result
+from helpers import Password, logged, result
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import formatEvent
 from twisted.python.usage import UsageError
 
 from sshecho import tap
@@ -159,10 +159,8 @@ def test_version():
 
 @pytest.fixture
 def said():
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    yield lambda: [formatEvent(e) for e in seen if e["log_namespace"] == "sshecho"]
-    globalLogPublisher.removeObserver(seen.append)
+    with logged() as seen:
+        yield lambda: [formatEvent(e) for e in seen if e["log_namespace"] == "sshecho"]
 
 
 def test_service(private, said):

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from helpers import inline
+from helpers import inline, logged
 from sshpair import (
     DISCONNECT,
     SERVICE_REQUEST,
@@ -22,7 +22,7 @@ from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogLevel, formatEvent
 
 from sshecho.cred.authorizedkeys import AuthorizedKeysChecker
 
@@ -308,12 +308,8 @@ def test_no_message_of_a_service_while_keys_are_exchanged(pair):
 )
 def test_messages_that_no_client_sends(pair, number, payload):
     """A message that can't be read, or means nothing here, ends the connection, logged out."""
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         pair.login().send(number, payload)
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     assert code(pair.take()[-1]) == 2
     assert not [event for event in seen if event["log_level"] > LogLevel.info]
     pair.lose()
@@ -322,14 +318,10 @@ def test_messages_that_no_client_sends(pair, number, payload):
 
 def test_unknown_messages(pair):
     """A message of an unknown number is answered so, and its content is not logged."""
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         pair.send(50, b"hunter2")
         pair.send(SERVICE_REQUEST, NS(b"ssh-userauth")).send(66, b"hunter2").password()
         pair.send(50, b"hunter2").send(49, b"hunter2")
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     answers = [number for number, _ in pair.take()]
     assert answers == [UNIMPLEMENTED, 6, UNIMPLEMENTED, USERAUTH_SUCCESS] + [UNIMPLEMENTED] * 2
     assert "hunter2" not in repr(seen)
@@ -520,15 +512,11 @@ def test_an_offered_key_is_no_login(hostKey, keys):
 
 def test_said_without_the_password(pair):
     """Logins and denials are said with user, method and address, and never with the password."""
-    seen = []
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with logged() as seen:
         pair.requestUserAuth().password(b"us\x1ber", b"hunter2")
         pair.clock.advance(1)
         pair.pump.flush()
         pair.password()
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     texts = [formatEvent(event) for event in seen if event["log_namespace"] == "sshecho"]
     assert [text.split(" from ")[0] for text in texts] == [
         r"ssh: 'us\x1ber' denied by password",

@@ -1,1 +1,1 @@
-"""What keeps it up: the doors that listen, and what the terminal shows."""
+"""What keeps it up: the doors that listen, their limits, and what the terminal shows."""

@@ -193,7 +193,7 @@ def test_help_auth(command):
     assert "user:secret" in done.stdout
 
 
-def test_from_a_bare_checkout(serve, private):
+def test_from_a_bare_checkout(private):
     """`python -m sshecho serve` needs the dependencies, but not sshecho itself, installed."""
     blocked = private / "site"
     blocked.mkdir()

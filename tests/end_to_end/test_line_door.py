@@ -1,5 +1,6 @@
 """The line door, with telnet and with a raw socket."""
 
+import contextlib
 import random
 import socket
 import struct
@@ -47,24 +48,17 @@ def test_denied_by_telnet(need, server):
 def talk(server, *pieces: bytes) -> bytes:
     """Send, close our side, and return all that comes."""
     with server.connect() as connection:
-        sender = threading.Thread(target=lambda: [connection.sendall(p) for p in pieces])
-        sender.start()
-        received = b""
-        length = sum(map(len, pieces))
-        closed = False
-        while True:
-            if not closed and not sender.is_alive():
+
+        def send():
+            with contextlib.suppress(OSError):  # the server may have gone by then
+                for piece in pieces:
+                    connection.sendall(piece)
                 connection.shutdown(socket.SHUT_WR)
-                closed = True
-            if closed:
-                piece = connection.recv(1 << 16)
-                if not piece:
-                    break
-                received += piece
-            elif length < 1 << 16:
-                sender.join()
-            else:
-                received += connection.recv(1 << 16)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        sender.join()
         return received
 
 

@@ -67,6 +67,11 @@ def installed(wheel, tmp_path_factory) -> Path:
     return folder / "bin"
 
 
+def output(folder, *command) -> str:
+    """Return what a command says when it is run in a folder, and goes well."""
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 def test_contents(wheel):
     """The wheel holds the package, its types, its licence and the plugins, and no other thing."""
     names = zipfile.ZipFile(wheel).namelist()
@@ -91,12 +96,10 @@ def test_no_private_key_travels(wheel):
 
 def test_plugins(installed, tmp_path):
     """In a new environment twistd knows both commands, and the command is there."""
-    shown = subprocess.run(
-        [installed / "twistd", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    shown = output(tmp_path, installed / "twistd", "--help")
     assert re.search(r"^    echo +An echo", shown, re.MULTILINE)
     assert re.search(r"^    sshecho +An echo", shown, re.MULTILINE)
-    subprocess.run([installed / "sshecho", "--version"], cwd=tmp_path, check=True)
+    output(tmp_path, installed / "sshecho", "--version")
 
 
 def test_the_plugins_are_light(installed, tmp_path):
@@ -106,10 +109,7 @@ def test_the_plugins_are_light(installed, tmp_path):
         "print([m for m in ('twisted.internet.reactor', 'twisted.conch', 'cryptography',"
         " 'bcrypt', 'sshecho.tap') if m in sys.modules])"
     )
-    shown = subprocess.run(
-        [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert shown.stdout == "[]\n"
+    assert output(tmp_path, installed / "python", "-c", code) == "[]\n"
 
 
 def test_checkers_for_other_applications(installed, tmp_path):
@@ -118,10 +118,10 @@ def test_checkers_for_other_applications(installed, tmp_path):
         "from twisted.cred.strcred import findCheckerFactory as f;"
         "print(*(type(f(n).generateChecker('.')).__module__ for n in ('keys', 'file')))"
     )
-    shown = subprocess.run(
-        [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    assert (
+        output(tmp_path, installed / "python", "-c", code)
+        == "sshecho.cred.authorizedkeys twisted.cred.checkers\n"
     )
-    assert shown.stdout == "sshecho.cred.authorizedkeys twisted.cred.checkers\n"
 
 
 def test_someone_elses_checker(serve, private):
@@ -130,10 +130,8 @@ def test_someone_elses_checker(serve, private):
     plugins.mkdir(parents=True)
     (plugins / "backwards.py").write_text(SOMEONE_ELSES)
     command = ("env", f"PYTHONPATH={private / 'site'}", sys.executable, "-m", "sshecho", "serve")
-    shown = subprocess.run(
-        [*command, "--help-auth"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert re.search(r"^  backwards *\tnothing$", shown.stdout, re.MULTILINE)
+    shown = output(ROOT, *command, "--help-auth")
+    assert re.search(r"^  backwards *\tnothing$", shown, re.MULTILINE)
     with serve("--auth", "backwards", "--ssh", "off", command=command) as server:
         for pair, answer in [(b"anna anna", b"successful"), (b"bob anna", b"denied")]:
             with server.connect() as connection:
