@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from helpers import logged
+from twisted.logger import formatEvent
 
 from sshecho.cred import files
 from sshecho.cred.files import BadFileError, WatchedFile, readStrictly
@@ -133,6 +134,10 @@ def test_broken_and_mended(watched, write, private):
         assert watched.readOrComplain() == b"new"
         (private / "f").unlink()
         assert watched.readOrComplain() is None
-    said = [str(event["error"]) for event in seen]
-    gone = f"{private}/f: No such file or directory"
-    assert said == [f"{private}/f: line 7: bad", gone, gone]
+    gone = f"{private}/f: No such file or directory; until it is mended it lets nobody in"
+    assert [formatEvent(event) for event in seen] == [
+        f"{private}/f: line 7: bad; until it is mended it lets nobody in",
+        gone,
+        f"{private}/f: it is mended, and lets people in again",
+        gone,
+    ]

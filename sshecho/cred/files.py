@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from twisted.logger import Logger
+from sshecho.cred.outage import Outage
 
 _SETTLED = 2.0
 """Seconds after which a file's time stamp has surely moved on if the file was written again."""
+
+LARGEST_OF_OTHERS = 1 << 20
+"""Bytes that a file may have which any user of the system may fill."""
 
 T = TypeVar("T")
 
@@ -21,12 +24,13 @@ class BadFileError(Exception):
     """A file that can't be used: the text says which, where and why, and holds no secret."""
 
 
-def readStrictly(path: bytes) -> tuple[bytes, os.stat_result]:
+def readStrictly(path: bytes, owner: int | None = None) -> tuple[bytes, os.stat_result]:
     """Read a file that nobody else can have written (what sshd calls StrictModes).
 
     Args:
         path: the file, absolute. It and its folder must belong to root or to us, and must not
             be writable by group or others.
+        owner: the user ID that they may belong to besides root's and ours.
 
     Returns:
         What is in it, and its status at that moment.
@@ -40,23 +44,51 @@ def readStrictly(path: bytes) -> tuple[bytes, os.stat_result]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise BadFileError(f"{name}: not a regular file")
-            _checkOwner(name, status)
-            # Behind a link both folders count: who can write to either can change the file.
-            for folder in {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}:
-                _checkOwner(os.fsdecode(folder), os.stat(folder))
+            _checkFile(path, status, owner)
+            if owner is not None and status.st_size > LARGEST_OF_OTHERS:
+                raise BadFileError(f"{name}: larger than {LARGEST_OF_OTHERS} bytes")
             return file.read(), status
     except OSError as error:
         raise BadFileError(f"{name}: {error.strerror}") from None
 
 
-def checkFolder(folder: str, *, strictly: bool) -> None:
+def checkStrictly(path: bytes) -> os.stat_result:
+    """See to it that nobody else can have written a file, without reading it.
+
+    Args:
+        path: the file, absolute; for it holds what `readStrictly` says.
+
+    Returns:
+        Its status.
+
+    Raises:
+        BadFileError: when it is missing, no regular file, or open to others.
+    """
+    try:
+        status = os.stat(path)
+        _checkFile(path, status, None)
+    except OSError as error:
+        raise BadFileError(f"{os.fsdecode(path)}: {error.strerror}") from None
+    return status
+
+
+def _checkFile(path: bytes, status: os.stat_result, owner: int | None) -> None:
+    name = os.fsdecode(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise BadFileError(f"{name}: not a regular file")
+    _checkOwner(name, status, owner)
+    # Behind a link both folders count: who can write to either can change the file.
+    for folder in {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}:
+        _checkOwner(os.fsdecode(folder), os.stat(folder), owner)
+
+
+def checkFolder(folder: str, *, strictly: bool, owner: int | None = None) -> None:
     """See to it that files in a folder can be found.
 
     Args:
         folder: the folder, absolute.
         strictly: whether secrets lie right in it, so that nobody else may write to it.
+        owner: the user ID that it may belong to besides root's and ours.
 
     Raises:
         BadFileError: when they can't, or may not be used.
@@ -68,12 +100,12 @@ def checkFolder(folder: str, *, strictly: bool) -> None:
     if not stat.S_ISDIR(status.st_mode) or not os.access(folder, os.X_OK):
         raise BadFileError(f"{folder}: not a folder that we can look into")
     if strictly:
-        _checkOwner(folder, status)
+        _checkOwner(folder, status, owner)
 
 
-def _checkOwner(name: str, status: os.stat_result) -> None:
-    if status.st_uid not in (0, os.geteuid()):
-        raise BadFileError(f"{name}: belongs to user {status.st_uid}, not to us or root")
+def _checkOwner(name: str, status: os.stat_result, owner: int | None) -> None:
+    if status.st_uid not in (0, os.geteuid(), owner):
+        raise BadFileError(f"{name}: belongs to user {status.st_uid}, who may not own it")
     if status.st_mode & 0o022:
         mode = stat.S_IMODE(status.st_mode)
         raise BadFileError(f"{name}: others can write to it (mode {mode:04o}); chmod go-w it")
@@ -94,26 +126,26 @@ class WatchedFile(Generic[T]):
         path: the file.
         parse: makes of the file's bytes what is kept; raises ValueError with a text that says
             which line is wrong, and why.
+        owner: the user ID that it may belong to besides root's and ours.
     """
 
-    _log = Logger()
-
-    def __init__(self, path: str | bytes, parse: Callable[[bytes], T]) -> None:
+    def __init__(
+        self, path: str | bytes, parse: Callable[[bytes], T], owner: int | None = None
+    ) -> None:
         self.path = os.path.abspath(os.fsencode(path))  # twistd may change the folder
         self._parse = parse
+        self._owner = owner
         self._version: _Version[T] | None = None
-        self._complaint = ""
+        self._outage = Outage(os.fsdecode(self.path))
 
     def readOrComplain(self) -> T | None:
         """Return what is in the file now, or None when it can't be used, which is said once."""
         try:
             content = self.read()
         except BadFileError as error:
-            if str(error) != self._complaint:
-                self._complaint = str(error)
-                self._log.error("{error}; until it is mended it lets nobody in", error=error)
+            self._outage.began(str(error))
             return None
-        self._complaint = ""
+        self._outage.ended()
         return content
 
     def read(self) -> T:
@@ -125,7 +157,7 @@ class WatchedFile(Generic[T]):
         version = self._version
         if version is not None and version.identity == self._identityNow():
             return version.content
-        content, status = readStrictly(self.path)
+        content, status = readStrictly(self.path, self._owner)
         try:
             parsed = self._parse(content)
         except ValueError as error:

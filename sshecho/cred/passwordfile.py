@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -11,13 +10,16 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from sshecho.cred.files import WatchedFile
-from sshecho.cred.passwords import BadSecretError, checkSecret, cost, isHash, matches
+from sshecho.cred.passwords import checkSecret, cost, isHash, matches
+from sshecho.cred.threads import InThread, inThread
+from sshecho.cred.userlines import parseLines
+
+_log = Logger()
 
 
 @dataclass(frozen=True)
@@ -36,28 +38,10 @@ class Users:
 def parseUsers(text: bytes) -> Users:
     """Parse a password file.
 
-    LF and CR LF end a line, and nothing else is stripped: a password keeps its spaces and its
-    colons. Blank lines and lines that begin with ``#`` are skipped.
-
     Raises:
         ValueError: says which line can't be used, and why.
     """
-    secrets: dict[bytes, bytes] = {}
-    for number, line in enumerate(text.split(b"\n"), 1):
-        line = line.removesuffix(b"\r")
-        if not line or line.startswith(b"#"):
-            continue
-        user, colon, secret = line.partition(b":")
-        if not colon:
-            raise ValueError(f"line {number}: no colon; a line is user:secret")
-        if not user:
-            raise ValueError(f"line {number}: the user name is empty")
-        if user in secrets:
-            raise ValueError(f"line {number}: this user has a line already")
-        try:
-            secrets[user] = checkSecret(secret)
-        except BadSecretError as error:
-            raise ValueError(f"line {number}: {error}") from None
+    secrets = parseLines(text, checkSecret)
     return Users(secrets, max(map(cost, secrets.values()), default=0))
 
 
@@ -70,16 +54,12 @@ class PasswordFileChecker:
 
     Args:
         path: the file.
-        inThread: runs a function elsewhere and returns a Deferred of its result.
+        inThread: runs a function elsewhere.
     """
 
     credentialInterfaces = (IUsernamePassword,)
 
-    def __init__(
-        self,
-        path: str | bytes,
-        inThread: Callable[..., Deferred[bytes | tuple[()]]] = deferToThread,
-    ) -> None:
+    def __init__(self, path: str | bytes, inThread: InThread = inThread) -> None:
         self._file = WatchedFile(path, parseUsers)
         self._inThread = inThread
         self._highest = 0
@@ -103,7 +83,15 @@ class PasswordFileChecker:
         secret = users.secrets.get(username) if users is not None else None
         if matches(password, secret, self._highest):
             return username
-        raise UnauthorizedLogin
+        if users is None:
+            raise UnauthorizedLogin("the password file can't be used")
+        raise UnauthorizedLogin("no such user" if secret is None else "wrong password")
+
+
+def warnOfModes(path: str) -> None:
+    """Warn of a file of secrets that others can read."""
+    if os.stat(path).st_mode & 0o044:
+        _log.warn("{path}: others can read it; chmod 600 it", path=path)
 
 
 @implementer(ICheckerFactory, IPlugin)
@@ -114,11 +102,11 @@ class PasswordFileCheckerFactory:
     authHelp = (
         "A file with a line 'user:secret' for each user. A secret is a bcrypt hash ($2b$...) or\n"
         "plain text. Blank lines and lines that begin with # are skipped. The file and its\n"
-        "folder must belong to you or root, and nobody else may write to them."
+        "folder must belong to you or root, and nobody else may write to them. sshecho passwd\n"
+        "writes such a file."
     )
     argStringFormat = "PATH"
     credentialInterfaces = PasswordFileChecker.credentialInterfaces
-    _log = Logger()
 
     def generateChecker(self, argstring: str) -> PasswordFileChecker:
         """Return a checker.
@@ -133,14 +121,13 @@ class PasswordFileCheckerFactory:
         users = checker.users()
         plain = sum(not isHash(secret) for secret in users.secrets.values())
         if not users.secrets:
-            self._log.warn("{path}: there are no users in it", path=argstring)
+            _log.warn("{path}: there are no users in it", path=argstring)
         if plain:
-            self._log.warn(
+            _log.warn(
                 "{path}: {plain} of {all} passwords are plain text; bcrypt hashes are safer",
                 path=argstring,
                 plain=plain,
                 all=len(users.secrets),
             )
-        if os.stat(argstring).st_mode & 0o044:
-            self._log.warn("{path}: others can read it; chmod 600 it", path=argstring)
+        warnOfModes(argstring)
         return checker

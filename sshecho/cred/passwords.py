@@ -10,6 +10,9 @@ import re
 
 import bcrypt
 
+COST = 12
+"""The cost of the hashes that are made here: 2**12 rounds of bcrypt."""
+
 BCRYPT_LIMIT = 72
 """How many bytes of a password bcrypt looks at; a longer one is denied, never cut."""
 
@@ -38,6 +41,30 @@ def checkSecret(secret: bytes) -> bytes:
     if _LIKE_HASH.match(secret) and not isHash(secret):
         raise BadSecretError("a hash of another kind than bcrypt")
     return secret
+
+
+def checkPassword(password: bytes) -> bytes:
+    """Return a password that can be hashed whole.
+
+    Raises:
+        BadSecretError: says what is wrong, without the password.
+    """
+    if not password:
+        raise BadSecretError("the password is empty")
+    if len(password) > BCRYPT_LIMIT:
+        raise BadSecretError(f"the password is longer than bcrypt's {BCRYPT_LIMIT} bytes")
+    if b"\0" in password:
+        raise BadSecretError("the password holds a NUL")
+    return password
+
+
+def hashPassword(password: bytes) -> bytes:
+    """Return a password's bcrypt hash, with a salt of its own and the cost `COST`.
+
+    Raises:
+        BadSecretError: for a password that can't be hashed whole.
+    """
+    return bcrypt.hashpw(checkPassword(password), bcrypt.gensalt(COST))
 
 
 def isHash(secret: bytes) -> bool:

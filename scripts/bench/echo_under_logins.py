@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Measure how long an echo takes while many others log in with bcrypt passwords.
+
+Prints, in milliseconds, the time from a line to its echo on a session at the line door: the
+median and the 99th percentile, first alone and then while LOGINS logins are under way, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bcrypt
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = b"secret"
+
+
+@contextmanager
+def serving(cost: int) -> Iterator[int]:
+    """Run a server whose users have hashes of a cost; yield the port of its line door."""
+    with tempfile.TemporaryDirectory() as folder:
+        users = Path(folder) / "users"
+        users.write_bytes(b"user:" + bcrypt.hashpw(PASSWORD, bcrypt.gensalt(cost)) + b"\n")
+        users.chmod(0o600)
+        command = [sys.executable, "-m", "sshecho", "serve", "--ssh", "off"]
+        command += ["--line", "tcp:0:interface=127.0.0.1", "--auth", f"file:{users}"]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            found = re.search(r"line door at 127\.0\.0\.1:(\d+)", process.stderr.readline())
+            assert found is not None
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield int(found[1])
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def login(port: int) -> socket.socket:
+    """Return a session."""
+    session = socket.create_connection(("127.0.0.1", port))
+    session.sendall(b"user " + PASSWORD + b"\n")
+    assert session.recv(1000).startswith(b"Login successful")
+    return session
+
+
+def log_in_and_out(port: int, stop: threading.Event) -> None:
+    """Log in again and again."""
+    while not stop.is_set():
+        login(port).close()
+
+
+def echoes(session: socket.socket, seconds: float) -> list[float]:
+    """Return how many milliseconds each echo took, for so long."""
+    taken = []
+    end = time.monotonic() + seconds
+    while (start := time.monotonic()) < end:
+        session.sendall(b"x" * 31 + b"\n")
+        received = 0
+        while received < 32:
+            received += len(session.recv(32 - received))
+        taken.append((time.monotonic() - start) * 1000)
+        time.sleep(0.005)  # as a person's or a monitor's session, which does not load the server
+    return taken
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--logins", type=int, default=20, help="how many log in at once")
+    parser.add_argument("--cost", type=int, default=12, help="the cost of their hashes")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="how long a round takes")
+    options = parser.parse_args()
+    results: dict[str, list[tuple[float, float]]] = {"alone": [], "with logins": []}
+    with serving(options.cost) as port, login(port) as session:
+        session.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(options.rounds):
+            for name, count in (("alone", 0), ("with logins", options.logins)):
+                stop = threading.Event()
+                others = [
+                    threading.Thread(target=log_in_and_out, args=(port, stop)) for _ in range(count)
+                ]
+                for other in others:
+                    other.start()
+                taken = sorted(echoes(session, options.seconds))
+                stop.set()
+                for other in others:
+                    other.join()
+                p99 = taken[int(len(taken) * 0.99)]
+                results[name].append((statistics.median(taken), p99))
+    print(f"{options.logins} logins at once, cost {options.cost}, {os.cpu_count()} cores")
+    for name, rounds in results.items():
+        median, p99 = (statistics.median(values) for values in zip(*rounds, strict=True))
+        print(f"{name:12} median {median:6.2f} ms   p99 {p99:6.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The pool of threads for slow work, in programs of their own, each of which runs a reactor."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+GENEROUS = 30
+"""Seconds for a program that takes less than one, and would hang for longer if it hung."""
+
+
+def run(program: str) -> list[str]:
+    """Run a program whose function `main` is called by the reactor, and return what it prints."""
+    whole = f"""
+import os, threading, time
+from twisted.internet import reactor, threads
+from twisted.internet.defer import gatherResults, inlineCallbacks
+from sshecho.cred.threads import inThread
+
+@inlineCallbacks
+def main():
+{textwrap.indent(textwrap.dedent(program), "    ")}
+
+def failed(failure):
+    print("failed", failure)
+    reactor.stop()
+
+reactor.callWhenRunning(lambda: main().addErrback(failed))
+reactor.run()
+print("ended")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", whole], capture_output=True, timeout=GENEROUS, check=False, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_result():
+    """What a function returns is the Deferred's result, and arguments of both kinds arrive."""
+    assert run(
+        """
+        print((yield inThread(lambda *a, **k: (a, k), 1, b"two", three=3)))
+        reactor.stop()
+        """
+    ) == ["((1, b'two'), {'three': 3})", "ended"]
+
+
+@pytest.mark.parametrize("error", ["ValueError('x')", "SystemExit('x')"])
+def test_exceptions(error):
+    """What a function raises is the Deferred's failure, and the threads go on."""
+    assert run(
+        f"""
+        def fail():
+            raise {error}
+        for _ in range(2 * os.cpu_count()):
+            try:
+                yield inThread(fail)
+            except BaseException as error:
+                caught = repr(error)
+        print(caught)
+        print((yield inThread(int, "7")))
+        reactor.stop()
+        """
+    ) == [error, "7", "ended"]
+
+
+def test_not_the_reactors_thread():
+    """Work runs in another thread than the reactor, and its result is handed over there."""
+    assert run(
+        """
+        there = yield inThread(threading.current_thread)
+        print(there is not threading.main_thread(), there.daemon, "checkers" in there.name)
+        print(threading.current_thread() is threading.main_thread())
+        reactor.stop()
+        """
+    ) == ["True True True", "True", "ended"]
+
+
+def test_a_pool_of_its_own():
+    """While all of our threads are busy, the reactor's are free."""
+    assert run(
+        """
+        free = threading.Event()
+        busy = [inThread(free.wait) for _ in range(2 * os.cpu_count())]
+        print((yield threads.deferToThread(int, "7")))
+        free.set()
+        yield gatherResults(busy)
+        reactor.stop()
+        """
+    ) == ["7", "ended"]
+
+
+def test_as_many_as_cores():
+    """As many functions run at once as there are cores, and what is more waits its turn."""
+    lines = run(
+        """
+        cores = os.cpu_count()
+        running, free = threading.Semaphore(0), threading.Event()
+        def work():
+            running.release()
+            free.wait()
+        waiting = [inThread(work) for _ in range(cores + 3)]
+        for _ in range(cores):
+            running.acquire()
+        print(len([t for t in threading.enumerate() if "checkers" in t.name]))
+        print(running.acquire(blocking=False))
+        free.set()
+        print(len((yield gatherResults(waiting))) - cores)
+        reactor.stop()
+        """
+    )
+    assert lines == [str(os.cpu_count()), "False", "3", "ended"]
+
+
+def test_before_the_reactor_runs():
+    """What is asked for before the reactor runs is done once it does."""
+    program = """
+from twisted.internet import reactor
+from sshecho.cred.threads import inThread
+inThread(int, "7").addCallback(print).addBoth(lambda _: reactor.stop())
+reactor.run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=GENEROUS, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"7\n", b"")
+
+
+def test_import_chooses_no_reactor():
+    """To import it does not choose the reactor, which is twistd's to choose."""
+    program = """
+import sys, sshecho.cred.threads
+print("twisted.internet.reactor" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == (b"False\n", b"")
+
+
+def test_hanging_threads():
+    """Threads that hang, however many, don't keep a program from ending."""
+    assert run(
+        """
+        os.cpu_count = lambda: 500  # to wait even a little for each would take too long
+        running = threading.Semaphore(0)
+        def hang():
+            running.release()
+            time.sleep(60)
+        for _ in range(500):
+            inThread(hang)
+        for _ in range(500):
+            running.acquire()
+        reactor.stop()
+        yield
+        """
+    ) == ["ended"]
