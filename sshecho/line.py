@@ -135,44 +135,44 @@ class LineLogin(Protocol, TimeoutMixin):
         credentials: ICredentials = UsernamePassword(user, password)
         if not space:
             if user != ANONYMOUS_USER:
-                self._deny(user)
+                self._deny(user, "no password")
                 return
             credentials = Anonymous()
         try:
             _, avatar, logout = await self._portal.login(credentials, None, IProtocolAvatar)
-        except LoginFailed:
-            self._deny(user)
+        except LoginFailed as error:
+            self._deny(user, str(error))
         else:
-            self._accept(user, IProtocolAvatar(avatar), logout)
+            self._accept(IProtocolAvatar(avatar), logout)
 
     def _broken(self, reason: Failure) -> None:
         if self._state is _State.CHECKING:
             _log.failure("A login broke, and was denied", reason)
-            self._deny(b"")
+            self._deny(b"", "an error")
         elif self._state is _State.SESSION:
             _log.failure("An application broke as its session began", reason)
             self.transport.abortConnection()
         else:
             _log.failure("A login broke, whose client had left", reason)
 
-    def _deny(self, user: bytes) -> None:
-        self._report(user, "denied")
+    def _deny(self, user: bytes, why: str) -> None:
+        self._report(user, f"denied ({why})" if why else "denied")
         if self._state is _State.CHECKING:
             self.transport.resumeProducing()
             self._goodbye(DENIED)
 
-    def _accept(self, user: bytes, avatar: IProtocolAvatar, logout: Callable[[], None]) -> None:
+    def _accept(self, avatar: IProtocolAvatar, logout: Callable[[], None]) -> None:
         if self._state is not _State.CHECKING:  # gone, or told to go, before the answer
             logout()
             return
-        self._report(user, "logged in")
+        self._report(avatar.user, "logged in")
         self._logout = logout
         self.setTimeout(None)
         peer = peerName(self.transport.getPeer())
         self._application = avatar.application()
         self._state = _State.SESSION
         self.transport.unregisterProducer()  # from here on the application paces the client
-        self._link = _Link(self, Session(user=user, door="line", peer=peer))
+        self._link = _Link(self, Session(user=avatar.user, door="line", peer=peer))
         self._link.write(ACCEPTED)
         self.transport.resumeProducing()
         self._application.makeConnection(self._link)

@@ -1,190 +1,123 @@
-"""The authorized_keys checker."""
+"""The lines of authorized_keys, and who gets in by them."""
 
 import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from helpers import denied, inline, logged, result
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
-from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
-from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.logger import formatEvent
-from zope.interface.verify import verifyObject
 
-from sshecho.cred.authorizedkeys import (
-    AuthorizedKeysChecker,
-    AuthorizedKeysCheckerFactory,
-    parseAuthorizedKeys,
-)
-from sshecho.cred.files import BadFileError
+from sshecho.cred.authorizedkeys import authorise, parseAuthorizedKeys
+from sshecho.cred.credentials import PublicKey
+from sshecho.cred.identity import termsOf
 
-
-@pytest.fixture(scope="module")
-def keys() -> dict[str, Key]:
-    return {
-        "ed25519": Key(ed25519.Ed25519PrivateKey.generate()),
-        "ecdsa": Key(ec.generate_private_key(ec.SECP384R1())),
-        "rsa": Key(rsa.generate_private_key(65537, 2048)),
-        "short": Key(rsa.generate_private_key(65537, 1024)),
-    }
+ED25519 = Key(ed25519.Ed25519PrivateKey.generate())
+ECDSA = Key(ec.generate_private_key(ec.SECP384R1()))
+RSA = Key(rsa.generate_private_key(65537, 2048))
+SHORT = Key(rsa.generate_private_key(65537, 1024))
 
 
-def line(key: Key) -> bytes:
-    return key.public().toString("OPENSSH")
+def line(key: Key, options: bytes = b"") -> bytes:
+    return options + key.public().toString("OPENSSH") + b"\n"
 
 
-def credentials(key: Key, user=b"user", data=b"signed", algorithm=None) -> SSHPrivateKey:
-    algorithm = algorithm or (b"rsa-sha2-512" if key.type() == "RSA" else key.sshType())
-    signature = key.sign(data, algorithm) if data is not None else None
-    return SSHPrivateKey(user, algorithm, key.public().blob(), b"signed", signature)
+def parse(*lines: bytes):
+    """Return the keys, and the warnings."""
+    warnings: list[str] = []
+    return parseAuthorizedKeys("file", b"".join(lines), warnings.append), warnings
 
 
-@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
-def test_login(write, keys, kind):
-    """A key that is listed is known before it has signed, and lets its user in when it has."""
-    key = keys[kind]
-    path = write("keys", b"# mine\n\n" + line(key) + b" me@home\r\n" + line(keys["rsa"]))
-    checker = AuthorizedKeysChecker(str(path), b"user", inline)
-    verifyObject(ICredentialsChecker, checker)
-    assert result(checker.requestAvatarId(credentials(key))) == b"user"
+def shown(key: Key, address="192.0.2.1", signed=True) -> PublicKey:
+    blob = key.public().blob()
+    signature = key.sign(b"data", key.sshType()) if signed else None
+    return PublicKey(b"user", key.sshType(), blob, b"data" if signed else None, signature, address)
+
+
+def test_lines():
+    """Comments, blank lines, line ends, indents and comments behind the key are no trouble."""
+    keys, warnings = parse(
+        b"# mine\r\n\n",
+        b"  " + line(ED25519),
+        b"\tno-pty\t" + line(ECDSA).rstrip() + b" me@home and more\r\n",
+    )
+    assert [key.blob for key in keys] == [ED25519.public().blob(), ECDSA.public().blob()]
+    assert [key.options.terms.pty for key in keys] == [True, False]
+    assert warnings == []
+
+
+def test_lines_left_out():
+    """A line that can't be used, or asks for what is not known, is left out with a warning."""
+    damaged = base64.b64encode(NS(b"ssh-ed25519") + b"\0\0\0\x20short")
+    keys, warnings = parse(
+        line(ED25519, b"sandbox "),
+        line(ED25519, b'command="x '),
+        line(SHORT),
+        b"ssh-ed25519\n",
+        b"ssh-ed25519 ???\n",
+        b"ssh-ed25519 " + damaged + b"\n",
+        line(ECDSA).replace(b"ecdsa-sha2-nistp384", b"ssh-ed25519", 1),
+        b"ssh-dss AAAA\n",
+        b"no-pty\n",
+        b"\xff\xfe\n",
+        line(RSA),
+    )
+    assert [key.blob for key in keys] == [RSA.public().blob()]
+    assert [text.split(" is left out: ")[0] for text in warnings] == [
+        f"file: line {number}" for number in range(1, 11)
+    ]
+    assert "the option sandbox is not known here" in warnings[0]
+    assert "1024 bits" in warnings[2]
+
+
+def test_known_before_it_has_signed():
+    """A listed key is known without a signature, and names its user with the right one."""
+    keys, _ = parse(line(ED25519, b'environment="A=1" '))
     with pytest.raises(ValidPublicKey):
-        result(checker.requestAvatarId(credentials(key, data=None)))
-
-
-def test_denied(write, keys):
-    """An unlisted key, another user and another signature are denied, and nothing is known."""
-    checker = AuthorizedKeysChecker(str(write("keys", line(keys["ed25519"]))), b"user", inline)
-    for wrong in [
-        credentials(keys["rsa"]),
-        credentials(keys["rsa"], data=None),
-        credentials(keys["ed25519"], user=b"other"),
-        credentials(keys["ed25519"], user=b"other", data=None),
-        credentials(keys["ed25519"], user=b""),
-        credentials(keys["ed25519"], data=b"something else"),
-    ]:
-        with pytest.raises(UnauthorizedLogin) as caught:
-            result(checker.requestAvatarId(wrong))
-        assert caught.type is UnauthorizedLogin  # and not ValidPublicKey, which is one too
-
-
-def test_unlisted_keys_are_not_parsed(write, keys):
-    """What a client sends for a key reaches no parser unless it is listed, byte for byte."""
-    checker = AuthorizedKeysChecker(str(write("keys", line(keys["rsa"]))), b"user", inline)
-    for blob in [b"", b"\0" * 100_000, b"-----BEGIN", b"{", keys["rsa"].public().blob() + b"\0"]:
-        assert denied(checker.requestAvatarId(SSHPrivateKey(b"user", b"ssh-rsa", blob, b"x", b"y")))
-
-
-def test_file_for_each_user(private, write, keys):
-    """With %u in the path each user has a file, read when they log in; %% is a per cent sign."""
-    checker = AuthorizedKeysChecker(f"{private}/%%/%u.keys", None, inline)
-    (private / "%").mkdir(mode=0o700)
-    login = credentials(keys["ed25519"], "\u00fcser".encode())
-    assert denied(checker.requestAvatarId(login))
-    write("%/\u00fcser.keys", line(keys["ed25519"]))
-    assert result(checker.requestAvatarId(login)) == "\u00fcser".encode()
-    assert denied(checker.requestAvatarId(credentials(keys["ed25519"], b"other")))
+        authorise(keys, shown(ED25519, signed=False), 0)
+    identity = authorise(keys, shown(ED25519), 0)
+    assert identity == b"user"
+    assert termsOf(identity).environment == {b"A": b"1"}
 
 
 @pytest.mark.parametrize(
-    "user", [b"../secret", b"..", b".", b"", b"a/../../secret", b"/etc/x", b"user\0", b"x" * 5000]
+    ("options", "why"),
+    [
+        (b'from="198.51.100.0/24" ', "not for this address"),
+        (b'expiry-time="19991231Z" ', "has expired"),
+    ],
 )
-def test_names_that_lead_away(private, write, keys, user):
-    """A user's name leads to no file outside the folder."""
-    (private / "keys").mkdir(mode=0o700)
-    write("secret", line(keys["ed25519"]))
-    write("keys/user", line(keys["ed25519"]))
-    checker = AuthorizedKeysCheckerFactory().generateChecker(f"{private}/keys")
-    checker._inThread = inline
-    assert denied(checker.requestAvatarId(credentials(keys["ed25519"], user)))
+@pytest.mark.parametrize("signed", [True, False])
+def test_refused_by_its_options(options, why, signed):
+    """A key that may not be used now or from there is not even known."""
+    keys, _ = parse(line(ED25519, options))
+    with pytest.raises(UnauthorizedLogin, match=why) as caught:
+        authorise(keys, shown(ED25519, signed=signed), 1_000_000_000)
+    assert caught.type is UnauthorizedLogin  # and not ValidPublicKey, which is one too
 
 
-def test_many_users(private, write, keys, monkeypatch):
-    """However many names are tried, the files that are kept parsed stay few."""
-    monkeypatch.setattr("sshecho.cred.authorizedkeys._WATCHED", 3)
-    checker = AuthorizedKeysChecker(f"{private}/%u", None, inline)
-    for number in range(10):
-        write(f"user{number}", line(keys["ed25519"]))
-        assert checker.keys(b"user%d" % number)
-        assert not checker.keys(b"nobody%d" % number)
-        assert len(checker._files) <= 3
+def test_credentials_without_an_address():
+    """A key that is only for some addresses lets nobody in whose address is not known."""
+    keys, _ = parse(line(ED25519, b'from="*" '))
+    with pytest.raises(UnauthorizedLogin, match="not for this address"):
+        authorise(keys, shown(ED25519, address=None), 0)
 
 
-def test_anybodys_keys(private):
-    """A checker that would let any user in with the keys of one file can't be made."""
-    with pytest.raises(ValueError, match="whose keys"):
-        AuthorizedKeysChecker(f"{private}/keys", None)
+def test_another_line_of_the_same_key():
+    """A key that stands there twice is used on the first terms that let it in."""
+    keys, _ = parse(
+        line(ED25519, b'from="198.51.100.1",command="a" '),
+        line(ED25519, b'command="b" '),
+        line(ED25519, b'command="c" '),
+    )
+    assert termsOf(authorise(keys, shown(ED25519), 0)).command == b"b"
 
 
-def test_lines_left_out(keys):
-    """A line that can't be used, or has options, lets nobody in, and each is warned of."""
-    damaged = base64.b64encode(NS(b"ssh-ed25519") + b"\0\0\0\x20short")
-    with logged() as seen:
-        blobs = parseAuthorizedKeys(
-            "file",
-            b"\n".join(
-                [
-                    b"no-pty " + line(keys["ed25519"]),
-                    b'command="x" ' + line(keys["ed25519"]),
-                    line(keys["short"]),
-                    b"ssh-ed25519",
-                    b"ssh-ed25519 ???",
-                    b"ssh-ed25519 " + damaged,
-                    line(keys["ecdsa"]).replace(b"ecdsa-sha2-nistp384", b"ssh-ed25519", 1),
-                    b"ssh-dss AAAA",
-                    line(keys["rsa"]),
-                ]
-            ),
-        )
-    assert blobs == {keys["rsa"].public().blob()}
-    texts = [formatEvent(event) for event in seen]
-    assert [text.split(" is left out: ")[0] for text in texts] == [
-        f"file: line {number}" for number in range(1, 9)
-    ]
-    assert "1024 bits" in texts[2]
-
-
-def test_factory(private, write, keys):
-    """Paths with %u, folders, and files that say whose they are make checkers."""
-    factory = AuthorizedKeysCheckerFactory()
-    verifyObject(ICheckerFactory, factory)
-    blob = keys["ed25519"].public().blob()
-    path = write("user", line(keys["ed25519"]))
-    for argument in (f"{private}/%u", f"{private}", f"user={path}", f"user={private}/%u"):
-        checker = factory.generateChecker(argument)
-        assert checker.keys(b"user") == {blob}, argument
-        assert checker.keys(b"nobody") == frozenset()
-
-
-@pytest.mark.parametrize("argument", ["", "=x", "user=", "{file}"])
-def test_whose_keys(write, argument):
-    """A checker is not made when it is not clear whose keys they are."""
-    path = write("file", b"")
-    with pytest.raises(InvalidAuthArgumentString, match=r"which keys|whose keys"):
-        AuthorizedKeysCheckerFactory().generateChecker(argument.format(file=path))
-
-
-@pytest.mark.parametrize("argument", ["{}/none", "user={}/none", "{}/none/%u", "{}/none/%u/.ssh"])
-def test_no_file(private, argument):
-    """A checker is not made for a file or a folder that is missing."""
-    with pytest.raises(BadFileError, match=f"{private}/none: No such file"):
-        AuthorizedKeysCheckerFactory().generateChecker(argument.format(private))
-
-
-@pytest.mark.parametrize("argument", ["{}/open", "{}/open/%u", "{}/open/%u.pub"])
-def test_open_folder(private, argument):
-    """A checker is not made for a folder that others can write to."""
-    (private / "open").mkdir()
-    (private / "open").chmod(0o777)
-    with pytest.raises(BadFileError, match=f"{private}/open: others can write"):
-        AuthorizedKeysCheckerFactory().generateChecker(argument.format(private))
-
-
-def test_folders_of_users(private):
-    """Where each user has a folder, only what lies above them is looked at beforehand."""
-    AuthorizedKeysCheckerFactory().generateChecker(f"{private}/%u/.ssh/authorized_keys")
-    with pytest.raises(BadFileError, match="not a folder"):
-        AuthorizedKeysCheckerFactory().generateChecker(f"{__file__}/%u/x")
+def test_wrong_signature():
+    """A listed key that did not sign lets nobody in."""
+    keys, _ = parse(line(ED25519))
+    credentials = shown(ED25519)
+    credentials.sigData = b"other data"
+    with pytest.raises(UnauthorizedLogin, match="the signature is wrong"):
+        authorise(keys, credentials, 0)

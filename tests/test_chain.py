@@ -52,6 +52,14 @@ def test_nobody_accepts():
     assert denied(ask())
 
 
+def test_why():
+    """Why each checker denied is said once, for us and not for the client."""
+    checkers = [UnauthorizedLogin("no such user"), UnauthorizedLogin("it is late")]
+    with logged(), pytest.raises(UnauthorizedLogin) as caught:
+        result(ask(*map(Checker, [*checkers, ZeroDivisionError(), UnauthorizedLogin(), *checkers])))
+    assert str(caught.value) == "no such user, it is late, an error"
+
+
 @pytest.mark.parametrize("broken", [ZeroDivisionError("x"), "fails"])
 def test_a_broken_checker_lets_nobody_in(broken, events):
     """A checker that breaks is logged without the password, and the next one is asked."""

@@ -24,8 +24,11 @@ from sshpair import (
 )
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.keys import Key
+from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.protocol import Protocol
 
+from sshecho.cred.identity import Identity, Terms
+from sshecho.echo import Echo
 from sshecho.ssh.session import MAX_ENV, MAX_ENV_BYTES
 
 HOST_KEY = Key(ed25519.Ed25519PrivateKey.generate())
@@ -236,6 +239,67 @@ def test_environment_is_bounded(pair):
     assert [number for number, _ in channel.take()] == [SUCCESS] * MAX_ENV + [FAILURE]
     channel = Channel(pair, mine=8).request(b"env", NS(b"A") + NS(b"x" * MAX_ENV_BYTES))
     assert channel.take() == [(FAILURE, b"")]
+
+
+class Named:
+    """A checker that lets anyone in, on terms."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, **terms):
+        self._terms = Terms(**terms)
+
+    def requestAvatarId(self, credentials):
+        return Identity(credentials.username, self._terms)
+
+
+def loggedIn(application=Echo, **terms) -> Pair:
+    """Return a pair that is logged in on terms."""
+    return Pair([HOST_KEY], {IUsernamePassword: [Named(**terms)]}, application).login()
+
+
+def test_forced_command():
+    """Whoever has to run one command runs it, whatever they ask for, which it can read."""
+    seen = []
+
+    class Asking(Echo):
+        def connectionMade(self):
+            seen.append((self.transport.session.command, dict(self.transport.session.env)))
+            super().connectionMade()
+
+    pair = loggedIn(Asking, command=b"the only one")
+    for request, data in [(b"exec", NS(b"another")), (b"shell", b"")]:
+        channel = Channel(pair).request(request, data)
+        assert channel.take() == [(SUCCESS, b""), (DATA, NS(b"the only one\n")), *END]
+    channel = Channel(pair).request(b"subsystem", NS(b"sftp"))
+    assert channel.take() == [(FAILURE, b"")]
+    assert seen == [
+        (b"the only one", {b"SSH_ORIGINAL_COMMAND": b"another"}),
+        (b"the only one", {}),
+    ]
+
+
+def test_no_terminal():
+    """Whoever may not have a terminal is refused one, and has the session without it."""
+    channel = Channel(loggedIn(pty=False)).pty()
+    assert channel.take() == [(FAILURE, b"")]
+    assert channel.request(b"shell").data(b"Hi\r").take() == [(SUCCESS, b""), (DATA, NS(b"Hi\r"))]
+
+
+def test_given_environment():
+    """Variables that come with a login are there in every session, and stay as they are."""
+    seen = []
+
+    class Asking(Protocol):
+        def connectionMade(self):
+            seen.append(self.transport.session.env)
+
+    pair = loggedIn(Asking, environment={b"A": b"1"})
+    for mine in (7, 8):
+        channel = Channel(pair, mine=mine).request(b"env", NS(b"A") + NS(b"2"))
+        channel.request(b"env", NS(b"B") + NS(b"%d" % mine)).request(b"shell")
+        assert [number for number, _ in channel.take()] == [FAILURE, SUCCESS, SUCCESS]
+    assert seen == [{b"A": b"1", b"B": b"7"}, {b"A": b"1", b"B": b"8"}]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=5000), max_size=12), st.integers(256, 3000))

@@ -24,7 +24,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogLevel, formatEvent
 
-from sshecho.cred.authorizedkeys import AuthorizedKeysChecker
+from sshecho.cred.keyfiles import KeyFilesChecker
 
 NO_PASSWORD = USERAUTH_FAILURE, NS(b"password") + b"\0"
 NO_KEY = USERAUTH_FAILURE, NS(b"publickey") + b"\0"
@@ -54,7 +54,7 @@ def pair(hostKey) -> Pair:
 def keyPair(hostKey, write, keys) -> Pair:
     lines = [keys[kind].public().toString("OPENSSH") for kind in ("ed25519", "ecdsa", "rsa")]
     path = write("keys", b"\n".join(lines))
-    checker = AuthorizedKeysChecker(str(path), b"user", inline)
+    checker = KeyFilesChecker(str(path), b"user", inline)
     return Pair([hostKey], {ISSHPrivateKey: [checker]}).requestUserAuth()
 
 

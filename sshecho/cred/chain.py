@@ -41,28 +41,32 @@ class CheckerChain:
 
         Returns:
             A Deferred of the user's name, or of ANONYMOUS. It fails with UnauthorizedLogin when
-            no checker accepts, and with ValidPublicKey when the credentials are a key without
-            a signature and a checker knows the key.
+            no checker accepts; its text says why, and is not for the client. It fails with
+            ValidPublicKey when the credentials are a key without a signature and a checker
+            knows the key.
         """
         return Deferred.fromCoroutine(self._ask(credentials))
 
     async def _ask(self, credentials: ICredentials) -> bytes | tuple[()]:
+        whys: dict[str, None] = {}
         for checker in self._checkers:
             try:
                 answer = await maybeDeferred(checker.requestAvatarId, credentials)
             except ValidPublicKey:  # an UnauthorizedLogin too, but it is an answer
                 raise
-            except UnauthorizedLogin:
+            except UnauthorizedLogin as error:
+                whys[str(error)] = None
                 continue
             except Exception:
                 self._log.failure("{checker} broke, and lets nobody in", checker=_name(checker))
+                whys["an error"] = None
                 continue
             # Avatar IDs are bytes; some checkers, such as Twisted's own for unix, return str.
             avatarId = answer.encode() if isinstance(answer, str) else answer
             if avatarId == ANONYMOUS or (isinstance(avatarId, bytes) and avatarId):
                 return avatarId
             self._log.error("{checker} accepted a login but names nobody", checker=_name(checker))
-        raise UnauthorizedLogin
+        raise UnauthorizedLogin(", ".join(filter(None, whys)))
 
 
 def _name(checker: object) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Protocol as Structure
+from typing import cast
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
 from twisted.internet.interfaces import IProtocol
-from zope.interface import Interface, implementer
+from zope.interface import Attribute, Interface, implementer
 
 Application = Callable[[], IProtocol]
 """What a login gets: called once a session, returns the protocol that runs in it."""
@@ -19,6 +20,8 @@ ANONYMOUS_USER = b"anonymous"
 
 class IProtocolAvatar(Interface):
     """The avatar of a login at a plain protocol's door: it acts for one user."""
+
+    user: bytes = Attribute("The user's name, as the checker that let them in has it.")
 
     def application() -> IProtocol:
         """Return the protocol that runs in a new session of this user."""
@@ -69,7 +72,8 @@ class Realm:
         """Return the avatar of a user who has been let in.
 
         Args:
-            avatarId: the user's name, or ANONYMOUS.
+            avatarId: the user's name, with or without terms (`sshecho.cred.identity`), or
+                ANONYMOUS.
             mind: not used.
             interfaces: what the door can talk to; the first that is known here is taken.
 
@@ -79,7 +83,7 @@ class Realm:
         Raises:
             NotImplementedError: when none of the interfaces is known here.
         """
-        user = ANONYMOUS_USER if avatarId == ANONYMOUS else bytes(avatarId)
+        user = ANONYMOUS_USER if avatarId == ANONYMOUS else cast(bytes, avatarId)
         for interface in interfaces:
             if interface in self._avatars:
                 avatar = self._avatars[interface](user)

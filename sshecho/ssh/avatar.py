@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.conch.avatar import ConchUser
 
+from sshecho.cred.identity import termsOf
 from sshecho.cred.realm import Application
 from sshecho.ssh.session import SessionChannel
 
@@ -13,12 +14,14 @@ class SSHAvatar(ConchUser):
 
     Attributes:
         user: the user's name.
+        terms: what they may do.
         application: returns the protocol that runs in a new session.
     """
 
     def __init__(self, user: bytes, application: Application) -> None:
         super().__init__()
         self.user = user
+        self.terms = termsOf(user)
         self.application = application
         self.channelLookup[b"session"] = SessionChannel
 

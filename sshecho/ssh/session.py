@@ -52,7 +52,10 @@ class SessionChannel(SSHChannel):
     def channelOpen(self, specificData: bytes) -> None:
         """Begin to wait for requests."""
         peer = peerName(self.conn.transport.transport.getPeer())
-        self.session = Session(user=self.avatar.user, door="ssh", peer=peer)
+        terms = self.avatar.terms
+        self.session = Session(
+            user=self.avatar.user, door="ssh", peer=peer, env=dict(terms.environment)
+        )
         self.paused = True  # until there is an application
         self._application: IProtocol | None = None
         self._terminal: Terminal | None = None
@@ -67,7 +70,7 @@ class SessionChannel(SSHChannel):
 
     def request_pty_req(self, data: bytes) -> bool:
         """Keep the terminal's type and size (section 6.2)."""
-        if self._application is not None:
+        if self._application is not None or not self.avatar.terms.pty:
             return False
         term, (rows, columns, _, _), _ = parseRequest_pty_req(data)
         self.session.pty = Pty(term, columns or 80, rows or 24)
@@ -84,8 +87,10 @@ class SessionChannel(SSHChannel):
         return True
 
     def request_env(self, data: bytes) -> bool:
-        """Keep an environment variable (section 6.4)."""
+        """Keep an environment variable, but none that the login's terms set (section 6.4)."""
         name, value, _ = getNS(data, 2)
+        if name in self.avatar.terms.environment:
+            return False
         env = {**self.session.env, name: value}
         size = sum(len(name) + len(value) for name, value in env.items())
         if self._application is not None or len(env) > MAX_ENV or size > MAX_ENV_BYTES:
@@ -95,16 +100,19 @@ class SessionChannel(SSHChannel):
 
     def request_shell(self, _data: bytes) -> bool:
         """Get ready to run the application (section 6.5)."""
-        return self._prepare()
+        return self._prepare(None)
 
     def request_exec(self, data: bytes) -> bool:
         """Get ready to run the application with a command (section 6.5)."""
         return self._prepare(getNS(data)[0])
 
-    def _prepare(self, command: bytes | None = None) -> bool:
+    def _prepare(self, asked: bytes | None) -> bool:
         if self._application is not None:
             return False  # a session runs one program
-        self.session.command = command
+        forced = self.avatar.terms.command
+        if forced is not None and asked is not None:
+            self.session.env[b"SSH_ORIGINAL_COMMAND"] = asked
+        self.session.command = asked if forced is None else forced
         try:
             self._application = self.avatar.application()
         except Exception:

@@ -27,7 +27,6 @@ from twisted.cred.credentials import (
     ICredentials,
     ISSHPrivateKey,
     IUsernamePassword,
-    SSHPrivateKey,
     UsernamePassword,
 )
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
@@ -36,6 +35,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from sshecho.cred.credentials import PublicKey
 from sshecho.cred.realm import ANONYMOUS_USER
 from sshecho.people import peerName, tell, userName
 from sshecho.ssh.algorithms import LARGEST_KEY, USER_SIGNATURES
@@ -103,7 +103,7 @@ class UserAuth(SSHService):
         credentials = self._credentials(data)
         try:
             if credentials is None:
-                raise UnauthorizedLogin
+                raise UnauthorizedLogin("not to be had here")
             _, avatar, logout = await self.transport.factory.portal.login(
                 credentials, None, IConchUser
             )
@@ -117,12 +117,12 @@ class UserAuth(SSHService):
             return
         if self.transport.closing:
             logout()
-        elif isinstance(credentials, SSHPrivateKey) and not credentials.signature:
+        elif isinstance(credentials, PublicKey) and not credentials.signature:
             logout()
             _log.error("A checker accepted a key that nothing was signed with; denied")
             await self._refuse(UnauthorizedLogin())
         else:
-            self._accept(avatar, logout)
+            self._accept(cast(SSHAvatar, avatar), logout)
 
     def _credentials(self, data: bytes) -> ICredentials | None:
         """Return what the client shows of itself; None for what is not to be had here."""
@@ -142,7 +142,7 @@ class UserAuth(SSHService):
         """
         return UsernamePassword(self.user, getNS(data[1:])[0]) if data[:1] == b"\0" else None
 
-    def _publicKey(self, data: bytes) -> SSHPrivateKey | None:
+    def _publicKey(self, data: bytes) -> PublicKey | None:
         """Return a key, with what was signed if it is signed; None for one that we don't take.
 
         Payload (RFC 4252, section 7): whether there is a signature, algorithm, key, signature.
@@ -151,20 +151,22 @@ class UserAuth(SSHService):
         kind = USER_SIGNATURES.get(algorithm)
         if kind is None or len(blob) > LARGEST_KEY or not blob.startswith(NS(kind)):
             return None
+        address = getattr(self.transport.transport.getPeer(), "host", None)
         if data[:1] == b"\0":
-            return SSHPrivateKey(self.user, algorithm, blob, None, None)
+            return PublicKey(self.user, algorithm, blob, None, None, address)
         signature = getNS(rest)[0]
         if not signature.startswith(NS(algorithm)):
             return None
         message = NS(self.transport.sessionID) + bytes((MSG_USERAUTH_REQUEST,))
         message += NS(self.user) + NS(self.nextService) + NS(self.method)
         message += b"\1" + NS(algorithm) + NS(blob)
-        return SSHPrivateKey(self.user, algorithm, blob, message, signature)
+        return PublicKey(self.user, algorithm, blob, message, signature, address)
 
-    def _accept(self, avatar: object, logout: Callable[[], None]) -> None:
+    def _accept(self, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
+        self.user = avatar.user
         self._report("logged in")
         self.transport.loggedIn()
-        self.transport.avatar = cast(SSHAvatar, avatar)
+        self.transport.avatar = avatar
         self.transport.logoutFunction = logout
         service = self.transport.factory.getService(self.transport, self.nextService)
         assert service is not None
@@ -173,18 +175,21 @@ class UserAuth(SSHService):
 
     async def _refuse(self, error: Exception) -> None:
         """Say no, and nothing more: why is nobody's business but ours."""
-        if not isinstance(error, LoginFailed):
+        if isinstance(error, LoginFailed):
+            why = str(error)
+        else:
+            why = "an error"
             _log.failure("A login broke, and was denied")
         # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
         if self.method != b"none" or self._askedForMethods:
-            self._report("denied")
+            self._report(f"denied ({why})" if why else "denied")
             self._failures += 1
             if self.method == b"password":
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
         self._askedForMethods = self._askedForMethods or self.method == b"none"
         if self._failures >= MAX_TRIES:
-            why = b"too many authentication failures"
-            self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
+            tooMany = b"too many authentication failures"
+            self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, tooMany)
         elif not self.transport.closing:
             methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")

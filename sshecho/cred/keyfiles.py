@@ -1,0 +1,163 @@
+"""``keys:PATH``: public keys in files of OpenSSH's authorized_keys format."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import ISSHPrivateKey, SSHPrivateKey
+from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
+from twisted.internet.defer import Deferred
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from sshecho.cred.authorizedkeys import AuthorizedKey, authorise, parseAuthorizedKeys
+from sshecho.cred.files import WatchedFile, checkFolder
+from sshecho.cred.outage import Once
+from sshecho.cred.threads import InThread, inThread
+
+_WATCHED = 1024
+"""How many files are kept parsed at once."""
+
+
+class KeyFiles:
+    """Files of keys, each read again whenever it has changed. Blocks; for several threads."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[bytes, int | None], WatchedFile[Sequence[AuthorizedKey]]] = {}
+        self._once = Once()
+
+    def keys(self, path: str | bytes, owner: int | None = None) -> Sequence[AuthorizedKey]:
+        """Return the keys in a file: none when it isn't there, or can't be used, which is said.
+
+        Args:
+            path: the file.
+            owner: the user ID that it may belong to besides root's and ours.
+        """
+        if not os.path.lexists(path):
+            return ()
+        name = os.fsencode(path)
+        file = self._files.get((name, owner))
+        if file is None:
+            if len(self._files) >= _WATCHED:
+                self._files.clear()
+            file = self._files[name, owner] = self._watch(name, owner)
+        return file.readOrComplain() or ()
+
+    def check(self, path: str | bytes) -> None:
+        """See to it that a file can be used.
+
+        Raises:
+            BadFileError: when it can't.
+        """
+        self._watch(os.fsencode(path), None).read()
+
+    def _watch(self, path: bytes, owner: int | None) -> WatchedFile[Sequence[AuthorizedKey]]:
+        parse = partial(parseAuthorizedKeys, os.fsdecode(path), warn=self._once.warn)
+        return WatchedFile(path, parse, owner)
+
+
+@implementer(ICredentialsChecker)
+class KeyFilesChecker:
+    """Checks public keys against authorized_keys files.
+
+    A key is looked up before anything is said of it, so nobody learns more than that they were
+    denied. Reading and verifying happen in a thread.
+
+    Args:
+        path: the file; ``%u`` in it stands for the user's name, ``%%`` for a ``%``.
+        user: whose file it is, when the path does not hold ``%u``.
+        inThread: runs a function elsewhere.
+        now: returns the time, in seconds since 1970.
+
+    Raises:
+        ValueError: when the keys would be anybody's.
+    """
+
+    credentialInterfaces = (ISSHPrivateKey,)
+
+    def __init__(
+        self,
+        path: str,
+        user: bytes | None = None,
+        inThread: InThread = inThread,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        if user is None and "%u" not in path.replace("%%", ""):
+            raise ValueError(f"{path}: it is not clear whose keys they are")
+        self._path = os.path.abspath(path)
+        self._user = user
+        self._inThread = inThread
+        self._now = now
+        self._files = KeyFiles()
+
+    def requestAvatarId(self, credentials: SSHPrivateKey) -> Deferred[bytes | tuple[()]]:
+        """Return a Deferred of the user's name, with the terms that the key's options set.
+
+        It fails with ValidPublicKey when the key is listed but nothing is signed with it yet,
+        and with UnauthorizedLogin when the user may not log in with it.
+        """
+        return self._inThread(self._check, credentials)
+
+    def _check(self, credentials: SSHPrivateKey) -> bytes:
+        return authorise(self.keys(credentials.username), credentials, self._now())
+
+    def keys(self, user: bytes) -> Sequence[AuthorizedKey]:
+        """Return a user's keys; none when there is no such user. Blocks."""
+        path = self._pathOf(user)
+        return self._files.keys(path) if path is not None else ()
+
+    def _pathOf(self, user: bytes) -> bytes | None:
+        """Return a user's file, or None for a name that has none or could leave the folder."""
+        if self._user not in (None, user):
+            return None
+        if user in (b"", b".", b"..") or b"/" in user or b"\0" in user:
+            return None
+        parts = os.fsencode(self._path).split(b"%%")
+        return b"%".join(part.replace(b"%u", user) for part in parts)
+
+
+@implementer(ICheckerFactory, IPlugin)
+class KeyFilesCheckerFactory:
+    """Makes a KeyFilesChecker."""
+
+    authType = "keys"
+    authHelp = (
+        "Public keys in files of OpenSSH's authorized_keys format, with its options. In the path,\n"
+        "%u stands for the user's name and %% for a %. A folder holds a file for each user, under\n"
+        "the user's name. A single file must say whose it is: keys:USER=PATH. Each file and its\n"
+        "folder must belong to you or root, and nobody else may write to them."
+    )
+    argStringFormat = "PATH-WITH-%u | FOLDER | USER=PATH"
+    credentialInterfaces = KeyFilesChecker.credentialInterfaces
+
+    def generateChecker(self, argstring: str) -> KeyFilesChecker:
+        """Return a checker.
+
+        Raises:
+            InvalidAuthArgumentString: when it is not clear whose keys they are.
+            BadFileError: when there is no such folder or file, or it can't be used.
+        """
+        name, equals, path = argstring.partition("=")
+        user = os.fsencode(name) if equals and "/" not in name else None
+        if user is None:
+            path = argstring
+        if not path or user == b"":
+            raise InvalidAuthArgumentString(f"say which keys: keys:{self.argStringFormat}")
+        plain = path.replace("%%", "%")
+        if os.path.isdir(plain):
+            path = os.path.join(path, "%u")
+        if "%u" in path.replace("%%", ""):
+            above, _, rest = path.replace("%%", "\0").partition("%u")
+            folder = os.path.dirname(os.path.abspath(f"{above}%u".replace("\0", "%")))
+            checkFolder(folder, strictly="/" not in rest)
+            return KeyFilesChecker(path, user)
+        if user is None and os.path.exists(plain):
+            raise InvalidAuthArgumentString(
+                f"whose keys are in {path}? Give the user: keys:USER={path}"
+            )
+        KeyFiles().check(plain)
+        return KeyFilesChecker(path, user)
