@@ -1,0 +1,282 @@
+"""A database, through any DB-API module (PEP 249): how it is named, reached and asked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, cast
+from urllib.parse import quote
+
+from twisted.enterprise import adbapi
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.python.reflect import namedModule
+
+from sshecho.cred.files import checkStrictly
+from sshecho.cred.threads import Pool
+
+CONNECTIONS = 10
+"""How many queries run at once; more of them wait."""
+QUERY_TIMEOUT = 10
+"""Seconds after which a query, its connecting included, counts as not answered."""
+
+_MARKS = {
+    "qmark": "?",
+    "format": "%s",
+    "numeric": ":{number}",
+    "named": ":{name}",
+    "pyformat": "%({name})s",
+}
+_NAME = re.compile(r"{(\w+)}")
+_HAS_NAMES = re.compile(r"%\(\w+\)s|(?<![:\w]):[A-Za-z]\w*")
+_PASSWORD = re.compile(r"password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+
+Row = Sequence[object]
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+class Cursor(Protocol):
+    """A DB-API cursor, as much as is used of it."""
+
+    rowcount: int
+
+    def execute(self, query: str, parameters: Parameters = ..., /) -> object:
+        """Send a query."""
+
+    def fetchall(self) -> list[Row]:
+        """Return the rows of its answer."""
+
+
+class Connection(Protocol):
+    """A DB-API connection, as much as is used of it."""
+
+    def cursor(self) -> Cursor:
+        """Return a cursor."""
+
+    def commit(self) -> None:
+        """Make what was written last."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class DBAPI(Protocol):
+    """A DB-API module."""
+
+    paramstyle: str
+
+    def connect(self, *arguments: object, **options: object) -> Connection:
+        """Return a connection."""
+
+
+class _Transaction(Cursor, Protocol):
+    """adbapi's, a cursor that can get a new connection."""
+
+    def reconnect(self) -> None: ...
+
+    def reopen(self) -> None: ...
+
+
+class DatabaseError(Exception):
+    """A database that can't be used: one line that says which and why, and holds no secret."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database.
+
+    Attributes:
+        moduleName: a DB-API module, such as ``sqlite3`` or ``psycopg``.
+        where: what the module's connect takes; for sqlite3 the path of the file.
+    """
+
+    moduleName: str
+    where: str
+
+    def __post_init__(self) -> None:
+        """Look at the description.
+
+        Raises:
+            ValueError: when it can't be one of a database.
+        """
+        if not self.moduleName or not self.where:
+            raise ValueError("say which database: MODULE:CONNECT")
+        if _PASSWORD.search(self.where):
+            # It would stand in the process list.
+            raise ValueError(
+                "the server's password can't be given here, where every user of this machine "
+                "sees it; PGPASSFILE is for it, or the file that the module looks into"
+            )
+
+    def __str__(self) -> str:
+        """Return the name of the module, and the file where it is one."""
+        return f"{self.moduleName}:{self.where}" if self._path else self.moduleName
+
+    @cached_property
+    def module(self) -> DBAPI:
+        """The DB-API module.
+
+        Raises:
+            DatabaseError: when it can't be imported, or is none.
+        """
+        try:
+            module = namedModule(self.moduleName)
+        except ImportError as error:
+            raise DatabaseError(f"{self.moduleName}: {oneLine(error)}") from None
+        if not hasattr(module, "connect") or getattr(module, "paramstyle", "") not in _MARKS:
+            raise DatabaseError(f"{self.moduleName}: not a DB-API module (PEP 249)")
+        return cast(DBAPI, module)
+
+    @cached_property
+    def _path(self) -> bytes | None:
+        return os.fsencode(os.path.abspath(self.where)) if self.moduleName == "sqlite3" else None
+
+    @cached_property
+    def arguments(self) -> tuple[tuple[object, ...], dict[str, object]]:
+        """What the module's connect takes."""
+        if self._path is not None:
+            # In this mode SQLite does not make a file that isn't there.
+            uri = f"file:{quote(self._path)}?mode=rw"
+            return (uri,), {"uri": True, "check_same_thread": False}
+        if self.moduleName == "psycopg" and "connect_timeout" not in self.where:
+            return (self.where,), {"connect_timeout": QUERY_TIMEOUT}
+        return (self.where,), {}
+
+    def identity(self) -> tuple[int, int] | None:
+        """Return which file it is at this moment; None where it is no file.
+
+        Raises:
+            BadFileError: when there is no such file, or others can write to it.
+        """
+        if self._path is None:
+            return None
+        status = checkStrictly(self._path)
+        return status.st_dev, status.st_ino
+
+    def connect(self) -> Connection:
+        """Return a new connection, in this thread.
+
+        Raises:
+            BadFileError: when there is no such file, or others can write to it.
+            DatabaseError: when the database can't be reached.
+        """
+        self.identity()
+        positional, named = self.arguments
+        try:
+            return self.module.connect(*positional, **named)
+        except Exception as error:
+            raise DatabaseError(f"{self}: {oneLine(error)}") from None
+
+    def make(self) -> None:
+        """Make the file, empty and for nobody else to read, if it is one that isn't there.
+
+        Raises:
+            DatabaseError: when that can't be done.
+        """
+        if self._path is None or os.path.lexists(self._path):
+            return
+        try:
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise DatabaseError(f"{self.where}: {error.strerror}") from None
+
+    def query(self, sql: str) -> str:
+        """Return a query in which ``{name}`` stands as this module wants its parameters."""
+        mark = _MARKS[self.module.paramstyle]
+        numbers = iter(range(1, len(sql)))
+        return _NAME.sub(lambda name: mark.format(name=name[1], number=next(numbers)), sql)
+
+    def pool(self) -> DatabasePool:
+        """Return a pool of connections to it, which runs as the reactor does."""
+        return DatabasePool(self)
+
+
+def parseDatabase(argument: str) -> tuple[Database, str | None]:
+    """Parse ``MODULE:CONNECT[;query=SQL]``.
+
+    Returns:
+        The database, and the query if there is one.
+
+    Raises:
+        ValueError: when it can't be one of a database.
+    """
+    where, _, query = argument.partition(";query=")
+    module, _, where = where.partition(":")
+    return Database(module, where), query or None
+
+
+def parameters(query: str, **values: object) -> Parameters:
+    """Return parameters as a query wants them: by name if it has names, else in this order."""
+    return values if _HAS_NAMES.search(query) else tuple(values.values())
+
+
+def oneLine(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+class _Connection(adbapi.Connection):
+    """A connection that is given up after an error, instead of being tried out."""
+
+    def rollback(self) -> None:
+        """Close the connection; the next query has a new one."""
+        pool = self._pool
+        if pool.connections.get(pool.threadID()) is self._connection:
+            pool.disconnect(self._connection)
+
+
+class DatabasePool(adbapi.ConnectionPool):
+    """Connections to a database, each in a thread; a lost one is replaced without a word.
+
+    Args:
+        database: which.
+    """
+
+    connectionFactory = _Connection
+
+    def __init__(self, database: Database) -> None:
+        positional, named = database.arguments
+        super().__init__(database.moduleName, *positional, cp_min=0, cp_max=CONNECTIONS, **named)
+        self._database = database
+        self._identities: dict[int, tuple[int, int] | None] = {}
+
+    def start(self) -> None:
+        """Start the threads; called when the reactor runs."""
+        self.threadpool = Pool(0, CONNECTIONS, "database")
+        super().start()
+
+    def connect(self) -> Connection:
+        """Return this thread's connection, a new one if the file is another by now."""
+        thread, identity = self.threadID(), self._database.identity()
+        connection = self.connections.get(thread)
+        if connection is not None and self._identities[thread] != identity:
+            self.disconnect(connection)
+        self._identities[thread] = identity
+        return cast(Connection, super().connect())
+
+    def runQuery(self, query: str, parameters: Parameters = ()) -> Deferred[list[Row]]:
+        """Ask the database, again if its first answer is an error: that may be an old connection.
+
+        Returns:
+            A Deferred of the rows; it fails with what the module raises, or with DatabaseError
+            when there is no answer within `QUERY_TIMEOUT` seconds.
+        """
+        answer: Deferred[list[Row]] = self.runInteraction(_ask, query, parameters)
+        return answer.addTimeout(QUERY_TIMEOUT, IReactorTime(self._reactor), self._timedOut)
+
+    def _timedOut(self, _result: object, seconds: float) -> Failure:
+        return Failure(DatabaseError(f"{self._database}: no answer within {seconds} seconds"))
+
+
+def _ask(transaction: _Transaction, query: str, parameters: Parameters) -> list[Row]:
+    try:
+        transaction.execute(query, parameters)
+    except Exception:
+        transaction.reconnect()
+        transaction.reopen()
+        transaction.execute(query, parameters)
+    return transaction.fetchall()

@@ -1,0 +1,292 @@
+"""``db:MODULE:CONNECT``: users and their keys in a database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import (
+    ISSHPrivateKey,
+    IUsernameHashedPassword,
+    IUsernamePassword,
+    SSHPrivateKey,
+)
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.plugin import IPlugin
+from zope.interface import Interface, implementer
+
+from sshecho.cred.authorizedkeys import authorise, parseAuthorizedKeys
+from sshecho.cred.database import (
+    Database,
+    DatabaseError,
+    DatabasePool,
+    Parameters,
+    Row,
+    oneLine,
+    parameters,
+    parseDatabase,
+)
+from sshecho.cred.outage import Once, Outage
+from sshecho.cred.passwords import COST, cost, isHash, matches
+from sshecho.cred.threads import InThread, inThread
+
+USERS_QUERY = "SELECT username, password FROM users WHERE username = {username}"
+KEYS_QUERY = "SELECT username, public_key FROM public_keys WHERE username = {username}"
+_HIGHEST_QUERY = (
+    "SELECT max(substr(password, 5, 2)) FROM users"
+    " WHERE password LIKE '$2_$__$%' AND length(password) = 60"
+)
+
+RunQuery = Callable[[str, Parameters], Awaitable[list[Row]]]
+"""Asks a database, as adbapi.ConnectionPool.runQuery does."""
+
+
+class _Lookup:
+    """Finds a user's rows; when the database can't be asked there are none, which is said once."""
+
+    def __init__(self, what: str, runQuery: RunQuery, query: str) -> None:
+        self._runQuery = runQuery
+        self._query = query
+        self._outage = Outage(what)
+        self._what = what
+
+    async def rows(self, user: bytes) -> list[tuple[bytes, bytes]]:
+        """Return name and value of each of a user's rows.
+
+        Raises:
+            UnauthorizedLogin: when the database can't be asked.
+        """
+        try:
+            name = user.decode()
+        except UnicodeDecodeError:
+            return []
+        if "\0" in name:  # which some databases take for an error
+            return []
+        try:
+            answer = await self._runQuery(self._query, parameters(self._query, username=name))
+            rows = [(_bytes(row[0]), _bytes(row[1])) for row in answer]
+        except Exception as error:
+            self._outage.began(f"{self._what}: {oneLine(error)}")
+            raise UnauthorizedLogin("the database can't be asked") from None
+        self._outage.ended()
+        return rows
+
+
+def _bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise DatabaseError(f"a column holds no text but {type(value).__name__}")
+
+
+@implementer(ICredentialsChecker)
+class DBCredentialsChecker:
+    """Checks passwords against a database. It knows no database: it is given what asks one.
+
+    A database that can't be asked denies everyone and says so once. Hashing happens in a thread.
+
+    Args:
+        runQuery: such as that of an adbapi.ConnectionPool.
+        query: finds a user's name and bcrypt hash; its one parameter is the user's name, in the
+            style of the database's module: ``?``, ``%s``, ``%(username)s``, ``:username``.
+        highest: the highest cost of any hash, if it is known; it is learned from what is seen.
+        inThread: runs a function elsewhere.
+    """
+
+    credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)
+
+    def __init__(
+        self,
+        runQuery: RunQuery,
+        query: str = USERS_QUERY.format(username="?"),
+        highest: int = COST,
+        inThread: InThread = inThread,
+    ) -> None:
+        self._lookup = _Lookup("the users in the database", runQuery, query)
+        self._highest = highest
+        self._inThread = inThread
+        self._once = Once()
+
+    def requestAvatarId(
+        self, credentials: IUsernamePassword | IUsernameHashedPassword
+    ) -> Deferred[bytes | tuple[()]]:
+        """Return a Deferred of the user's name, as the database has it.
+
+        It fails with UnauthorizedLogin. IUsernameHashedPassword is for callers who hash the
+        password themselves: its checkPassword is given what the database has, as bytes.
+        """
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: IUsernamePassword | IUsernameHashedPassword) -> bytes:
+        rows = await self._lookup.rows(credentials.username)
+        name, secret = rows[0] if len(rows) == 1 else (b"", None)
+        if IUsernameHashedPassword.providedBy(credentials):
+            same = secret is not None and credentials.checkPassword(secret)
+        else:
+            same = await self._matches(credentials.username, credentials.password, secret)
+        if same:
+            return name
+        if len(rows) > 1:
+            raise UnauthorizedLogin("the database has several users of this name")
+        raise UnauthorizedLogin("wrong password" if rows else "no such user")
+
+    async def _matches(self, user: bytes, password: bytes, secret: bytes | None) -> bool:
+        if secret is not None and not isHash(secret):
+            self._once.warn(f"the password of {user!r} in the database is no bcrypt hash")
+            secret = None
+        self._highest = max(self._highest, cost(secret or b""))
+        return await self._inThread(matches, password, secret, self._highest)
+
+
+@implementer(ICredentialsChecker)
+class DBPublicKeyChecker:
+    """Checks public keys against a database, whose keys are lines as in authorized_keys.
+
+    A key is looked up before anything is said of it. Signatures are verified in a thread.
+
+    Args:
+        runQuery: such as that of an adbapi.ConnectionPool.
+        query: finds a user's name and keys, in any number of rows; its one parameter is the
+            user's name.
+        inThread: runs a function elsewhere.
+        now: returns the time, in seconds since 1970.
+    """
+
+    credentialInterfaces = (ISSHPrivateKey,)
+
+    def __init__(
+        self,
+        runQuery: RunQuery,
+        query: str = KEYS_QUERY.format(username="?"),
+        inThread: InThread = inThread,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._lookup = _Lookup("the keys in the database", runQuery, query)
+        self._inThread = inThread
+        self._now = now
+        self._once = Once()
+
+    def requestAvatarId(self, credentials: SSHPrivateKey) -> Deferred[bytes | tuple[()]]:
+        """Return a Deferred of the user's name, with the terms that the key's options set.
+
+        It fails with ValidPublicKey when the key is listed but nothing is signed with it yet,
+        and with UnauthorizedLogin when the user may not log in with it.
+        """
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: SSHPrivateKey) -> bytes:
+        rows = await self._lookup.rows(credentials.username)
+        return await self._inThread(self._authorise, rows, credentials)
+
+    def _authorise(self, rows: list[tuple[bytes, bytes]], credentials: SSHPrivateKey) -> bytes:
+        name = f"the keys of {credentials.username!r} in the database"
+        lines = b"\n".join(line for _, line in rows)
+        return authorise(
+            parseAuthorizedKeys(name, lines, self._once.warn), credentials, self._now()
+        )
+
+
+@implementer(ICredentialsChecker)
+class DatabaseChecker:
+    """Checks passwords and public keys against one database, each with its own checker.
+
+    The connections are made at the first login, when there is a reactor.
+
+    Args:
+        database: which.
+        query: finds a user's name and bcrypt hash, instead of `USERS_QUERY`.
+
+    Raises:
+        BadFileError: when there is no such file, or others can write to it.
+        DatabaseError: when the database can't be asked.
+    """
+
+    def __init__(self, database: Database, query: str | None = None) -> None:
+        self._database = database
+        self._pool: DatabasePool | None = None
+        usersQuery = query or database.query(USERS_QUERY)
+        keysQuery = database.query(KEYS_QUERY)
+        try:
+            self._ask(usersQuery, username="")
+        except DatabaseError as error:
+            hint = "" if query else " (sshecho passwd makes the tables)"
+            raise DatabaseError(f"{error}{hint}") from None
+        highest = COST if query else max(self._highest(), COST)
+        self.users = DBCredentialsChecker(self._runQuery, usersQuery, highest)
+        self.keys = DBPublicKeyChecker(self._runQuery, keysQuery)
+        self.credentialInterfaces: tuple[type[Interface], ...] = self.users.credentialInterfaces
+        try:
+            self._ask(keysQuery, username="")
+        except DatabaseError as error:
+            Logger().warn("{error}; nobody gets in by a key in it", error=error)
+        else:
+            self.credentialInterfaces += self.keys.credentialInterfaces
+
+    def _ask(self, query: str, **values: object) -> list[Row]:
+        """Ask in this thread, to see whether it can be done."""
+        connection = self._database.connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(query, *([parameters(query, **values)] if values else []))
+            rows = cursor.fetchall()
+        except Exception as error:
+            raise DatabaseError(f"{self._database}: {oneLine(error)}") from None
+        finally:
+            connection.close()
+        return rows
+
+    def _highest(self) -> int:
+        [[found]] = self._ask(_HIGHEST_QUERY)
+        return int(found) if isinstance(found, str) and found.isdigit() else 0
+
+    def _runQuery(self, query: str, parameters: Parameters) -> Deferred[list[Row]]:
+        if self._pool is None:
+            self._pool = self._database.pool()
+        return self._pool.runQuery(query, parameters)
+
+    def requestAvatarId(
+        self, credentials: IUsernamePassword | IUsernameHashedPassword | SSHPrivateKey
+    ) -> Deferred[bytes | tuple[()]]:
+        """Return what the checker of these credentials does."""
+        if isinstance(credentials, SSHPrivateKey):
+            return self.keys.requestAvatarId(credentials)
+        return self.users.requestAvatarId(credentials)
+
+
+@implementer(ICheckerFactory, IPlugin)
+class DatabaseCheckerFactory:
+    """Makes a DatabaseChecker."""
+
+    authType = "db"
+    authHelp = (
+        "A database, through any DB-API module: db:sqlite3:users.db, or\n"
+        "db:psycopg:postgresql://user@host/name (the password of the server comes from its own\n"
+        "file, PGPASSFILE). Its table users has the columns username and password, a bcrypt\n"
+        "hash; its table public_keys, which may be missing, username and public_key, a line of\n"
+        "authorized_keys. Another query for users follows ';query='. sshecho passwd makes the\n"
+        "tables and writes users."
+    )
+    argStringFormat = "MODULE:CONNECT[;query=SQL]"
+    credentialInterfaces = (
+        *DBCredentialsChecker.credentialInterfaces,
+        *DBPublicKeyChecker.credentialInterfaces,
+    )
+
+    def generateChecker(self, argstring: str) -> DatabaseChecker:
+        """Return a checker.
+
+        Raises:
+            InvalidAuthArgumentString: when it is not clear which database.
+            BadFileError: when there is no such file, or others can write to it.
+            DatabaseError: when the database can't be asked.
+        """
+        try:
+            database, query = parseDatabase(argstring)
+        except ValueError as error:
+            raise InvalidAuthArgumentString(str(error)) from None
+        return DatabaseChecker(database, query)
