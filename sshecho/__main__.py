@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorCore
 from twisted.logger import globalLogBeginner
 from twisted.python.usage import Options, UsageError
 
-from sshecho import __version__, tap
+from sshecho import __version__, passwd, tap
 from sshecho.service.console import makeConsole
 
 
@@ -18,7 +18,10 @@ class MainOptions(Options):
     """The options of the command itself."""
 
     synopsis = "Usage: sshecho"
-    subCommands: ClassVar = [["serve", None, tap.Options, "Open the doors and serve."]]
+    subCommands: ClassVar = [
+        ["serve", None, tap.Options, "Open the doors and serve."],
+        ["passwd", None, passwd.Options, "Change the users of a file or a database."],
+    ]
 
     def opt_version(self) -> NoReturn:
         """Say the version and exit."""
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 when all went well, 2 after a line that says what is wrong with the
-        arguments.
+        arguments, else the command's own.
 
     Raises:
         StartError: a SystemExit with status 1 and a line that says what is wrong.
@@ -43,11 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
         if options.subCommand is None:
-            raise UsageError("which command? There is: serve")
+            raise UsageError("which command? There are: serve, passwd")
     except UsageError as error:
         command = " ".join(filter(None, ["sshecho", getattr(options, "subCommand", None)]))
         print(f"{command}: {error} (see {command} --help)", file=sys.stderr)
         return 2
+    if options.subCommand == "passwd":
+        return passwd.run(options.subOptions)
     return serve(options.subOptions)
 
 

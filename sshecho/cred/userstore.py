@@ -1,0 +1,207 @@
+"""Stores of users that can be changed: a password file, and a database."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Protocol
+
+from sshecho.cred.database import Cursor, Database, DatabaseError, oneLine, parameters
+from sshecho.cred.files import BadFileError, readStrictly
+from sshecho.cred.passwordfile import parseUsers
+from sshecho.cred.userlines import checkUser, replaceLine
+
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS users"
+    " (username VARCHAR(255) PRIMARY KEY, password VARCHAR(255) NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS public_keys"
+    " (username VARCHAR(255) NOT NULL, public_key TEXT NOT NULL)",
+)
+
+
+class UserStore(Protocol):
+    """Users and their passwords, kept somewhere.
+
+    What can't be done is a ValueError, a BadFileError or a DatabaseError, whose text says why.
+    """
+
+    def users(self) -> list[bytes]:
+        """Return the users' names, sorted."""
+
+    def check(self, user: bytes) -> None:
+        """See to it that there can be a user of this name."""
+
+    def put(self, user: bytes, secret: bytes) -> bool:
+        """Give a user a bcrypt hash; return whether the user is new."""
+
+    def delete(self, user: bytes) -> bool:
+        """Remove a user; return whether there was one."""
+
+
+class FileUsers:
+    """The users of a password file (see `sshecho.cred.passwordfile`).
+
+    The file is replaced in one step by a new one of mode 0600: whenever this is broken off, the
+    old file or the new one is there, whole. Two who change it at once wait for each other.
+
+    Args:
+        path: the file; it is made when there is none.
+    """
+
+    def __init__(self, path: str) -> None:
+        # Behind a link the file is replaced, and not the link.
+        self._path = os.path.realpath(os.fsencode(path))
+        self._name = path
+
+    def users(self) -> list[bytes]:
+        """Return the users' names, sorted."""
+        return sorted(parseUsers(self._read()[0]).secrets)
+
+    def check(self, user: bytes) -> None:
+        """See to it that a line can begin with this name, and that the file can be changed."""
+        checkUser(user)
+        if os.path.lexists(self._path):
+            self._read()
+
+    def put(self, user: bytes, secret: bytes) -> bool:
+        """Give a user a bcrypt hash; return whether the user is new."""
+        self.check(user)
+        return not self._change(user, secret)
+
+    def delete(self, user: bytes) -> bool:
+        """Remove a user; return whether there was one."""
+        return self._change(user, None)
+
+    def _change(self, user: bytes, secret: bytes | None) -> bool:
+        """Change a user's line; return whether there was one."""
+        with self._locked() as folder:
+            text, owner = (b"", None)
+            if secret is None or os.path.lexists(self._path):
+                text, owner = self._read()
+            known = user in parseUsers(text).secrets
+            if known or secret is not None:
+                self._replace(replaceLine(text, user, secret), owner, folder)
+        return known
+
+    def _read(self) -> tuple[bytes, os.stat_result]:
+        text, status = readStrictly(self._path)
+        try:
+            parseUsers(text)
+        except ValueError as error:
+            raise BadFileError(f"{self._name}: {error}") from None
+        return text, status
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Hold the folder's lock; the file's own would go when the file is replaced."""
+        try:
+            folder = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise BadFileError(f"{self._name}: {error.strerror}") from None
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield folder
+        except OSError as error:
+            raise BadFileError(f"{self._name}: {error.strerror}") from None
+        finally:
+            os.close(folder)
+
+    def _replace(self, text: bytes, owner: os.stat_result | None, folder: int) -> None:
+        new = os.path.join(
+            os.path.dirname(self._path), b"." + os.path.basename(self._path) + b".new"
+        )
+        if os.path.lexists(new):  # of one that was broken off
+            os.unlink(new)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                if owner is not None and os.geteuid() == 0:
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self._path)
+        except OSError:
+            os.unlink(new)
+            raise
+        os.fsync(folder)
+
+
+class DatabaseUsers:
+    """The users of a database; its tables are made when there are none.
+
+    Args:
+        database: which.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def users(self) -> list[bytes]:
+        """Return the users' names, sorted."""
+        with self._cursor() as cursor:
+            cursor.execute("SELECT username FROM users ORDER BY username")
+            return [str(row[0]).encode() for row in cursor.fetchall()]
+
+    def check(self, user: bytes) -> None:
+        """See to it that a column of text can hold this name."""
+        self._name(user)
+
+    def put(self, user: bytes, secret: bytes) -> bool:
+        """Give a user a bcrypt hash; return whether the user is new."""
+        name = self._name(user)
+        self._database.make()
+        with self._cursor() as cursor:
+            for table in TABLES:
+                cursor.execute(table)
+            values = {"password": secret.decode(), "username": name}
+            new = not self._execute(
+                cursor, "UPDATE users SET password = {password} WHERE username = {username}", values
+            )
+            if new:
+                self._execute(
+                    cursor,
+                    "INSERT INTO users (password, username) VALUES ({password}, {username})",
+                    values,
+                )
+        return new
+
+    def delete(self, user: bytes) -> bool:
+        """Remove a user and their keys; return whether there was one."""
+        values = {"username": self._name(user)}
+        with self._cursor() as cursor:
+            for table in TABLES:
+                cursor.execute(table)
+            keys = self._execute(
+                cursor, "DELETE FROM public_keys WHERE username = {username}", values
+            )
+            users = self._execute(cursor, "DELETE FROM users WHERE username = {username}", values)
+        return keys or users
+
+    def _execute(self, cursor: Cursor, sql: str, values: dict[str, str]) -> bool:
+        query = self._database.query(sql)
+        cursor.execute(query, parameters(query, **values))
+        return bool(cursor.rowcount)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        with closing(self._database.connect()) as connection:
+            try:
+                cursor = connection.cursor()
+                yield cursor
+                connection.commit()
+            except Exception as error:
+                raise DatabaseError(f"{self._database}: {oneLine(error)}") from None
+
+    @staticmethod
+    def _name(user: bytes) -> str:
+        try:
+            name = user.decode()
+        except UnicodeDecodeError:
+            raise ValueError("a user name in a database is UTF-8") from None
+        if not name or "\0" in name:
+            raise ValueError("the user name is empty, or holds a NUL")
+        return name
