@@ -26,4 +26,7 @@ sshecho = ServiceMaker(
     "sshecho", "sshecho.tap", "An echo you log in to, over SSH and over a line protocol.", "sshecho"
 )
 echo = _EchoMaker("echo", "sshecho.tap", "An echo you log in to with a line: user pass.", "echo")
-keys = CheckerPlugin("keys", "sshecho.cred.authorizedkeys.AuthorizedKeysCheckerFactory")
+hashed = CheckerPlugin("hashed", "sshecho.cred.hashedfile.HashedFileCheckerFactory")
+db = CheckerPlugin("db", "sshecho.cred.databasechecker.DatabaseCheckerFactory")
+keys = CheckerPlugin("keys", "sshecho.cred.keyfiles.KeyFilesCheckerFactory")
+ldap = CheckerPlugin("ldap", "sshecho.cred.ldap.LDAPCheckerFactory")

@@ -7,25 +7,32 @@ from collections.abc import Iterator
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthType, findCheckerFactories
 
 from sshecho.cred.anonymous import AnonymousCheckerFactory
-from sshecho.cred.authorizedkeys import AuthorizedKeysCheckerFactory
+from sshecho.cred.databasechecker import DatabaseCheckerFactory
+from sshecho.cred.hashedfile import HashedFileCheckerFactory
+from sshecho.cred.keyfiles import KeyFilesCheckerFactory
+from sshecho.cred.ldap import LDAPCheckerFactory
 from sshecho.cred.memory import MemoryCheckerFactory
 from sshecho.cred.passwordfile import PasswordFileCheckerFactory
+from sshecho.cred.sshkey import SystemKeysCheckerFactory
+from sshecho.cred.unix import UnixCheckerFactory
 
 OURS: tuple[ICheckerFactory, ...] = (
     MemoryCheckerFactory(),
     PasswordFileCheckerFactory(),
-    AuthorizedKeysCheckerFactory(),
+    HashedFileCheckerFactory(),
+    DatabaseCheckerFactory(),
+    KeyFilesCheckerFactory(),
+    UnixCheckerFactory(),
+    SystemKeysCheckerFactory(),
+    LDAPCheckerFactory(),
     AnonymousCheckerFactory(),
 )
 """Ours, some of which stand in for Twisted's of the same name, whose flaws they mend."""
 
-_FLAWED = {"sshkey"}
-"""Twisted's that are not offered: this one calls any key of any user accepted, then looks."""
-
 
 def checkerFactories() -> Iterator[ICheckerFactory]:
     """Yield each checker factory there is, one for each name, ours before the plugins."""
-    names = set(_FLAWED)
+    names: set[str] = set()
     for factory in (*OURS, *findCheckerFactories()):
         if factory.authType not in names:
             names.add(factory.authType)
