@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import globalLogBeginner
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
-from sshecho import __version__, passwd, tap
+from sshecho import passwd, tap
+from sshecho.options import Options
 from sshecho.service.console import makeConsole
 
 
@@ -22,11 +23,6 @@ class MainOptions(Options):
         ["serve", None, tap.Options, "Open the doors and serve."],
         ["passwd", None, passwd.Options, "Change the users of a file or a database."],
     ]
-
-    def opt_version(self) -> NoReturn:
-        """Say the version and exit."""
-        print(f"sshecho {__version__}")
-        raise SystemExit(0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,13 +7,13 @@ import os
 import sys
 from typing import ClassVar
 
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from sshecho.cred.database import DatabaseError, parseDatabase
 from sshecho.cred.files import BadFileError
 from sshecho.cred.passwords import checkPassword, hashPassword
 from sshecho.cred.userstore import DatabaseUsers, FileUsers, UserStore
+from sshecho.options import Options as CommonOptions
 from sshecho.people import userName
 from sshecho.service.console import escape
 
@@ -21,7 +21,7 @@ INTERRUPTED = 130
 """The exit status of a program that was broken off, as shells have it."""
 
 
-class Options(UsageOptions):
+class Options(CommonOptions):
     """The options of `sshecho passwd`."""
 
     synopsis = "--auth SPEC [--delete] USER | --auth SPEC --list | --hash"

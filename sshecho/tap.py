@@ -18,15 +18,14 @@ from twisted.cred.strcred import (
     InvalidAuthType,
 )
 from twisted.internet.interfaces import IReactorCore, IReactorTime
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from sshecho import __version__
 from sshecho.cred.auth import checkerFactories, checkerFactory
 from sshecho.cred.chain import makePortal
 from sshecho.cred.memory import MemoryChecker
 from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
+from sshecho.options import Options as CommonOptions
 from sshecho.people import tell
 from sshecho.service.start import StartError
 
@@ -46,7 +45,7 @@ def defaultHostKeys() -> Path:
     return Path(state if os.path.isabs(state) else "~/.local/state") / "sshecho" / "keys"
 
 
-class Options(UsageOptions, AuthOptionMixin):
+class Options(CommonOptions, AuthOptionMixin):
     """The options of `sshecho serve` and of `twistd sshecho`."""
 
     synopsis = "[options]"
@@ -68,7 +67,7 @@ class Options(UsageOptions, AuthOptionMixin):
         )
 
     def __init__(self) -> None:
-        UsageOptions.__init__(self)
+        CommonOptions.__init__(self)
         self["ssh"] = []
         self["line"] = []
 
@@ -79,11 +78,6 @@ class Options(UsageOptions, AuthOptionMixin):
     def opt_line(self, endpoint: str) -> None:
         """Twisted server endpoint of the line door; 'off' closes it; may be given again."""
         self["line"].append(endpoint)
-
-    def opt_version(self) -> NoReturn:
-        """Say the version and exit."""
-        print(f"sshecho {__version__}", file=self.authOutput)
-        raise SystemExit(0)
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""

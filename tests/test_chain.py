@@ -1,7 +1,7 @@
 """The chain of checkers."""
 
 import pytest
-from helpers import Password, denied, logged, result
+from helpers import Password, denied, inline, logged, result
 from twisted.conch.error import ValidPublicKey
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.credentials import IUsernamePassword
@@ -10,6 +10,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import LogLevel
 
 from sshecho.cred.chain import CheckerChain
+from sshecho.cred.hashedfile import HashedFileChecker
+from sshecho.cred.passwordfile import PasswordFileChecker
+from sshecho.cred.passwords import cost
 
 
 class Checker:
@@ -102,3 +105,35 @@ def test_slow_checker():
     assert behind.asked == 0
     slow.errback(UnauthorizedLogin())
     assert result(answer) == b"behind"
+
+
+def test_the_same_work(write, monkeypatch):
+    """Whoever is denied costs the same hashing in every store: unknown, wrong here or there."""
+    spent = 0
+
+    def hashing(password, secret):
+        nonlocal spent
+        spent += 2 ** cost(secret)
+        return password == b"right"
+
+    monkeypatch.setattr("sshecho.cred.passwords._bcryptMatches", hashing)
+    secrets = {rounds: b"$2b$%02d$" % rounds + b"." * 53 for rounds in (4, 5, 6)}
+    first = write("first", b"cheap:%b\ndear:%b\nplain:text\n" % (secrets[4], secrets[6]))
+    second = write("second", b"other:%b\ncheap:%b\n" % (secrets[5], secrets[4]))
+    digests = write("digests", b"digest:" + b"0" * 32)
+    chain = CheckerChain(
+        IUsernamePassword,
+        [
+            PasswordFileChecker(first, inline),
+            HashedFileChecker("md5", digests, inline),
+            PasswordFileChecker(second, inline),
+        ],
+    )
+    costs = set()
+    users = (b"cheap", b"dear", b"plain", b"digest", b"other", b"nobody", b"", b"\xff")
+    for user in users:
+        for password in (b"wrong", b"", b"x" * 100, b"\0"):
+            spent = 0
+            assert denied(chain.requestAvatarId(Password(user, password)))
+            costs.add(spent)
+    assert costs == {2**6 + 2**5}

@@ -13,6 +13,7 @@ from twisted.logger import formatEvent
 from twisted.python.usage import UsageError
 
 from sshecho import tap
+from sshecho.__main__ import main
 from sshecho.cred.realm import IProtocolAvatar
 from sshecho.service.start import StartError
 from sshecho.tap import EchoOptions, Options, makeService
@@ -153,9 +154,13 @@ def test_help_auth_type(name):
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
-def test_version():
-    """--version says ours, not Twisted's."""
-    assert helped("--version").startswith("sshecho 0.")
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["passwd"]])
+def test_version(arguments, capsys):
+    """--version says ours, not Twisted's, whatever the command."""
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("sshecho 0.")
 
 
 @pytest.fixture

@@ -126,7 +126,8 @@ class Database:
         try:
             module = namedModule(self.moduleName)
         except ImportError as error:
-            raise DatabaseError(f"{self.moduleName}: {oneLine(error)}") from None
+            hint = "; pip install 'sshecho[postgresql]'" if self.moduleName == "psycopg" else ""
+            raise DatabaseError(f"{self.moduleName}: {oneLine(error)}{hint}") from None
         if not hasattr(module, "connect") or getattr(module, "paramstyle", "") not in _MARKS:
             raise DatabaseError(f"{self.moduleName}: not a DB-API module (PEP 249)")
         return cast(DBAPI, module)

@@ -211,11 +211,7 @@ class DatabaseChecker:
         self._pool: DatabasePool | None = None
         usersQuery = query or database.query(USERS_QUERY)
         keysQuery = database.query(KEYS_QUERY)
-        try:
-            self._ask(usersQuery, username="")
-        except DatabaseError as error:
-            hint = "" if query else " (sshecho passwd makes the tables)"
-            raise DatabaseError(f"{error}{hint}") from None
+        self._ask(usersQuery, "" if query else " (sshecho passwd makes the tables)", username="")
         highest = COST if query else max(self._highest(), COST)
         self.users = DBCredentialsChecker(self._runQuery, usersQuery, highest)
         self.keys = DBPublicKeyChecker(self._runQuery, keysQuery)
@@ -227,7 +223,7 @@ class DatabaseChecker:
         else:
             self.credentialInterfaces += self.keys.credentialInterfaces
 
-    def _ask(self, query: str, **values: object) -> list[Row]:
+    def _ask(self, query: str, hint: str = "", **values: object) -> list[Row]:
         """Ask in this thread, to see whether it can be done."""
         connection = self._database.connect()
         try:
@@ -235,7 +231,7 @@ class DatabaseChecker:
             cursor.execute(query, *([parameters(query, **values)] if values else []))
             rows = cursor.fetchall()
         except Exception as error:
-            raise DatabaseError(f"{self._database}: {oneLine(error)}") from None
+            raise DatabaseError(f"{self._database}: {oneLine(error)}{hint}") from None
         finally:
             connection.close()
         return rows

@@ -108,6 +108,41 @@ def test_keys(serve, runSSH, write, userKeys, kind):
             assert done.stderr.endswith(b"Permission denied (publickey).\r\n")
 
 
+def test_options_of_keys(serve, ssh, runSSH, write, private, userKeys):
+    """The options of a key's line are followed, and one that is not known closes the line."""
+    (private / "users").mkdir(mode=0o700)
+    public = (userKeys / "ed25519.pub").read_text()
+    for user, options in {
+        "forced": 'command="say \\"this\\""',
+        "bare": "restrict",
+        "near": 'from="127.0.0.0/8,::1"',
+        "far": 'from="198.51.100.0/24"',
+        "young": 'expiry-time="29991231"',
+        "old": 'expiry-time="20200101"',
+        "odd": "sandbox",
+    }.items():
+        write(f"users/{user}", f"{options} {public}")
+    with serve("--auth", f"keys:{private}/users", "--line", "off") as server:
+
+        def run(user, *arguments, **more):
+            return runSSH(server, *arguments, user=user, key=userKeys / "ed25519", **more)
+
+        assert run("forced", "asked").stdout == b'say "this"\n'
+        assert run("forced").stdout == b'say "this"\n'
+        assert run("near", "asked").stdout == b"asked\n"
+        assert run("young", "asked").stdout == b"asked\n"
+        terminal = run("bare", "asked", options=["-tt", "-o", "LogLevel=INFO"])
+        assert run("bare", "asked").stdout == b"asked\n"
+        assert b"PTY allocation request failed" in terminal.stderr
+        for user in ("far", "old", "odd", "odd"):
+            assert run(user, "asked").returncode == 255, user
+    said = [line for line in server.lines if "is left out" in line]
+    assert len(said) == 1
+    assert "users/odd: line 1 is left out: the option sandbox is not known here" in said[0]
+    for why in ("'far' denied (the key is not for this address)", "'old' denied (the key has exp"):
+        assert any(why in line for line in server.lines)
+
+
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_host_keys(need, private, serve, runSSH, kind):
     """Each type of host key that ssh-keygen makes is one that ssh accepts of us."""
