@@ -1,6 +1,7 @@
 """The package: what a wheel holds, and what twistd finds once it is installed."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,36 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SOMEONE_ELSES = """
-from twisted.cred.credentials import IUsernamePassword
-from twisted.cred.error import UnauthorizedLogin
-from twisted.cred.strcred import ICheckerFactory
-from twisted.plugin import IPlugin
-from zope.interface import implementer
-
-
-class Backwards:
-    credentialInterfaces = (IUsernamePassword,)
-
-    def requestAvatarId(self, credentials):
-        if credentials.password == credentials.username[::-1]:
-            return credentials.username
-        raise UnauthorizedLogin
-
-
-@implementer(ICheckerFactory, IPlugin)
-class BackwardsFactory:
-    authType = "backwards"
-    authHelp = "The password is the user's name, backwards."
-    argStringFormat = "nothing"
-    credentialInterfaces = (IUsernamePassword,)
-
-    def generateChecker(self, argstring):
-        return Backwards()
-
-
-factory = BackwardsFactory()
-"""
+SOMEONE_ELSES = Path(__file__).with_name("backwards.py")
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +100,10 @@ def test_someone_elses_checker(serve, private):
     """A checker that someone else wrote is listed, and logs in at our doors."""
     plugins = private / "site" / "twisted" / "plugins"
     plugins.mkdir(parents=True)
-    (plugins / "backwards.py").write_text(SOMEONE_ELSES)
+    shutil.copy(SOMEONE_ELSES, plugins)
     command = ("env", f"PYTHONPATH={private / 'site'}", sys.executable, "-m", "sshecho", "serve")
     shown = output(ROOT, *command, "--help-auth")
-    assert re.search(r"^  backwards *\tnothing$", shown, re.MULTILINE)
+    assert re.search(r"^  backwards *\t\(nothing\)$", shown, re.MULTILINE)
     with serve("--auth", "backwards", "--ssh", "off", command=command) as server:
         for pair, answer in [(b"anna anna", b"successful"), (b"bob anna", b"denied")]:
             with server.connect() as connection:
