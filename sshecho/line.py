@@ -8,7 +8,7 @@ from enum import Enum, auto
 from twisted.cred.credentials import Anonymous, ICredentials, UsernamePassword
 from twisted.cred.error import LoginFailed
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -31,6 +31,9 @@ from sshecho.telnet import IAC, Telnet, TelnetError
 
 MAX_LOGIN_LINE = 1024
 """How many bytes the first line may hold, its end not counted."""
+
+MAX_WAITING = 64 * 1024
+"""Bytes behind the first line from which on no more are read while the login is checked."""
 
 _log = Logger()
 
@@ -68,6 +71,7 @@ class LineLogin(Protocol, TimeoutMixin):
         self._telnet: Telnet | None = None
         self._greeted = False  # whether the first byte has come, which decides about Telnet
         self._application: IProtocol | None = None
+        self._checking: Deferred[None] | None = None
         self._logout: Callable[[], None] | None = None
 
     def connectionMade(self) -> None:
@@ -94,7 +98,8 @@ class LineLogin(Protocol, TimeoutMixin):
             self._buffer += data
             if self._state is _State.LOGIN:
                 self._findLine()
-            else:
+            # Read on meanwhile, so that a client that breaks off is noticed, but not for ever.
+            if self._state is _State.CHECKING and len(self._buffer) > MAX_WAITING:
                 self.transport.pauseProducing()
 
     def encode(self, data: bytes) -> bytes:
@@ -124,9 +129,8 @@ class LineLogin(Protocol, TimeoutMixin):
         elif newline:
             self._buffer = rest
             self._state = _State.CHECKING
-            # Nothing more is read until the answer is known, so what waits here is bounded.
-            self.transport.pauseProducing()
-            Deferred.fromCoroutine(self._login(line)).addErrback(self._broken)
+            self._checking = Deferred.fromCoroutine(self._login(line))
+            self._checking.addErrback(self._broken)
         elif self._readClosed:
             self._goodbye(DENIED if line else b"")
 
@@ -146,6 +150,8 @@ class LineLogin(Protocol, TimeoutMixin):
             self._accept(IProtocolAvatar(avatar), logout)
 
     def _broken(self, reason: Failure) -> None:
+        if reason.check(CancelledError):
+            return  # whoever wanted in has left
         if self._state is _State.CHECKING:
             _log.failure("A login broke, and was denied", reason)
             self._deny(b"", "an error")
@@ -223,6 +229,8 @@ class LineLogin(Protocol, TimeoutMixin):
         """Log out whoever is in, whatever the application does."""
         self._state = _State.CLOSED
         self.setTimeout(None)
+        if self._checking is not None:
+            self._checking.cancel()
         application, self._application = self._application, None
         try:
             if application is not None:

@@ -14,8 +14,7 @@ from sshecho.cred.files import BadFileError
 from sshecho.cred.passwords import checkPassword, hashPassword
 from sshecho.cred.userstore import DatabaseUsers, FileUsers, UserStore
 from sshecho.options import Options as CommonOptions
-from sshecho.people import userName
-from sshecho.service.console import escape
+from sshecho.people import escape, userName
 
 INTERRUPTED = 130
 """The exit status of a program that was broken off, as shells have it."""
@@ -79,7 +78,13 @@ def run(options: Options) -> int:
         The exit status: 0, or 1 after a line on standard error that says what is wrong.
     """
     try:
-        return _run(options)
+        status = _run(options)
+        sys.stdout.flush()
+        return status
+    except OSError as error:  # a full disk, a pipe that nobody reads
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"sshecho passwd: the output: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED
@@ -98,19 +103,22 @@ def _run(options: Options) -> int:
             print(escape(user.decode("utf-8", "backslashreplace")).replace("\n", "\\n"))
         return 0
     user = os.fsencode(options["users"][0])
+    where = escape(options["auth"])
     if options["delete"]:
         if not store.delete(user):
-            raise ValueError(f"there is no user {userName(user)} in {options['auth']}")
-        print(f"{userName(user)} is removed from {options['auth']}")
+            raise ValueError(f"there is no user {userName(user)} in {where}")
+        print(f"{userName(user)} is removed from {where}")
         return 0
     store.check(user)
     new = store.put(user, hashPassword(_password()))
-    print(f"{userName(user)} {'is added to' if new else 'has a new password in'} {options['auth']}")
+    print(f"{userName(user)} {'is added to' if new else 'has a new password in'} {where}")
     return 0
 
 
 def _password() -> bytes:
     """Return a new password: from the terminal, asked for twice, or a line of a pipe."""
+    if sys.stdin is None:
+        raise ValueError("no password was given")
     if not sys.stdin.isatty():
         line = sys.stdin.buffer.readline()
         return line.removesuffix(b"\n").removesuffix(b"\r")

@@ -14,6 +14,14 @@ tell = Logger(NAMESPACE).info
 _LONGEST_NAME: Final = 100
 
 
+def escape(text: str) -> str:
+    """Return text that can't steer a terminal: all but printable characters escaped.
+
+    The lines of a traceback stay lines.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 def userName(user: bytes) -> str:
     """Return a user's name as people and logs write it: quoted, odd things escaped, not long."""
     name = repr(user[:_LONGEST_NAME].decode("utf-8", "backslashreplace"))

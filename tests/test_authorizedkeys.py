@@ -38,7 +38,7 @@ def shown(key: Key, address="192.0.2.1", signed=True) -> PublicKey:
 def test_lines():
     """Comments, blank lines, line ends, indents and comments behind the key are no trouble."""
     keys, warnings = parse(
-        b"# mine\r\n\n",
+        b"# mine\r\n\n# off\r" + line(RSA),
         b"  " + line(ED25519),
         b"\tno-pty\t" + line(ECDSA).rstrip() + b" me@home and more\r\n",
     )
@@ -75,8 +75,8 @@ def test_known_before_it_has_signed():
     """A listed key is known without a signature, and names its user with the right one."""
     keys, _ = parse(line(ED25519, b'environment="A=1" '))
     with pytest.raises(ValidPublicKey):
-        authorise(keys, shown(ED25519, signed=False), 0)
-    identity = authorise(keys, shown(ED25519), 0)
+        authorise(b"user", keys, shown(ED25519, signed=False), 0)
+    identity = authorise(b"user", keys, shown(ED25519), 0)
     assert identity == b"user"
     assert termsOf(identity).environment == {b"A": b"1"}
 
@@ -93,7 +93,7 @@ def test_refused_by_its_options(options, why, signed):
     """A key that may not be used now or from there is not even known."""
     keys, _ = parse(line(ED25519, options))
     with pytest.raises(UnauthorizedLogin, match=why) as caught:
-        authorise(keys, shown(ED25519, signed=signed), 1_000_000_000)
+        authorise(b"user", keys, shown(ED25519, signed=signed), 1_000_000_000)
     assert caught.type is UnauthorizedLogin  # and not ValidPublicKey, which is one too
 
 
@@ -101,7 +101,7 @@ def test_credentials_without_an_address():
     """A key that is only for some addresses lets nobody in whose address is not known."""
     keys, _ = parse(line(ED25519, b'from="*" '))
     with pytest.raises(UnauthorizedLogin, match="not for this address"):
-        authorise(keys, shown(ED25519, address=None), 0)
+        authorise(b"user", keys, shown(ED25519, address=None), 0)
 
 
 def test_another_line_of_the_same_key():
@@ -111,7 +111,7 @@ def test_another_line_of_the_same_key():
         line(ED25519, b'command="b" '),
         line(ED25519, b'command="c" '),
     )
-    assert termsOf(authorise(keys, shown(ED25519), 0)).command == b"b"
+    assert termsOf(authorise(b"user", keys, shown(ED25519), 0)).command == b"b"
 
 
 def test_wrong_signature():
@@ -120,4 +120,4 @@ def test_wrong_signature():
     credentials = shown(ED25519)
     credentials.sigData = b"other data"
     with pytest.raises(UnauthorizedLogin, match="the signature is wrong"):
-        authorise(keys, credentials, 0)
+        authorise(b"user", keys, credentials, 0)

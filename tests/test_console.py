@@ -4,7 +4,8 @@ import io
 
 from twisted.logger import Logger, LogPublisher
 
-from sshecho.service.console import escape, makeConsole
+from sshecho.people import escape
+from sshecho.service.console import makeConsole
 
 
 def logger(namespace):

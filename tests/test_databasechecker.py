@@ -178,6 +178,19 @@ def test_lost_database():
     ]
 
 
+def test_names_that_the_database_can_not_hold():
+    """A name that the database has no characters for is no outage, only nobody's."""
+
+    class DataError(Exception):
+        """As each DB-API module has it."""
+
+    for error in (DataError("x"), UnicodeEncodeError("latin-1", "x", 0, 1, "why")):
+        checker = DBCredentialsChecker(lambda *_, error=error: fail(error), inThread=inline)
+        with logged() as seen, pytest.raises(UnauthorizedLogin, match="no such user"):
+            result(ask(checker, b"user", b"secret"))
+        assert seen == []
+
+
 @pytest.mark.parametrize("row", [("user", None), ("user", 7), (None, HASH), ("user",), ()])
 def test_odd_columns(row):
     """A row that is not two columns of text lets nobody in, and that is said."""
@@ -225,6 +238,16 @@ def test_keys(database, runQuery):
     assert len(seen) == 2  # each damaged row, once
 
 
+def test_names_of_keys(database, runQuery):
+    """Who gets in by a key has the database's name for them, and no two users have one name."""
+    query = "SELECT username, public_key FROM public_keys WHERE lower(username) = lower(?)"
+    checker = DBPublicKeyChecker(runQuery, query, inThread=inline)
+    database.execute("INSERT INTO public_keys VALUES ('User', ?)", (LINE,))
+    assert result(checker.requestAvatarId(key(b"user"))) == b"User"
+    database.execute("INSERT INTO public_keys VALUES ('user', 'x')")
+    assert denied(checker.requestAvatarId(key(b"user")))
+
+
 def make(path, *statements: str) -> None:
     with sqlite3.connect(path) as connection:
         for statement in statements:
@@ -260,6 +283,7 @@ def test_factory(private):
         ([HASH], 12),
         ([HASH, HASH.replace("$04$", "$13$"), HASH.replace("$04$", "$07$")], 13),
         (["$2b$99$short", HASH.replace("$04$", "$xx$")], 12),
+        ([HASH.replace("$04$", "$99$"), HASH.replace("$04$", "$13$")], 13),
     ],
 )
 def test_highest_cost(private, rows, highest):
@@ -277,6 +301,7 @@ def test_highest_cost(private, rows, highest):
         ("sqlite3", "say which database"),
         ("sqlite3:", "say which database"),
         (":x", "say which database"),
+        ("sqlite3:x;query=", "the query is empty"),
         ("psycopg:postgresql://user:hunter2@host/db", "every user of this machine"),
         ("psycopg:host=h PASSWORD = hunter2", "every user of this machine"),
         ("psycopg:postgresql://host/db?password=hunter2", "every user of this machine"),
@@ -304,6 +329,10 @@ def test_what_keeps_it_from_starting(private):
     make(path, KEYS)
     with pytest.raises(DatabaseError, match=r"users.db: no such table: users"):
         factory.generateChecker(f"sqlite3:{path}")
+    with pytest.raises(DatabaseError, match="does not find a name and a value"):
+        factory.generateChecker(f"sqlite3:{path};query=SELECT 1 WHERE ? = 1")
+    with pytest.raises(BadFileError, match="No such file"):
+        factory.generateChecker(f"sqlite3.dbapi2:{path}x")
     path.chmod(0o666)
     with pytest.raises(BadFileError, match="others can write"):
         factory.generateChecker(f"sqlite3:{path}")

@@ -20,6 +20,7 @@ from sshecho.cred.ldap import (
     TIMEOUT,
     LDAPChecker,
     LDAPCheckerFactory,
+    canonical,
     escape,
     isLoopback,
     parseURL,
@@ -142,6 +143,9 @@ def test_good_url(url, where, startTLS, name):
         ("ldapi:///uid=%u", "not an LDAP URL such as"),
         ("ldap:///uid=%u", "not an LDAP URL such as"),
         ("ldap://%u.example.org/uid=%u", "not an LDAP URL such as"),
+        ("ldap://h..x/uid=%u", "not an LDAP URL: "),
+        ("ldap://\udcff.org/uid=%u", "not an LDAP URL: "),
+        ("ldap://example.org:0/uid=%u", "there is no port 0"),
         ("ldap://example.org:x/uid=%u", "not an LDAP URL: Port"),
         ("ldap://example.org:70000/uid=%u", "not an LDAP URL: Port"),
         ("ldap://[::1/uid=%u", "not an LDAP URL: "),
@@ -166,6 +170,32 @@ def test_bad_url(url, why):
         LDAPCheckerFactory().generateChecker(url)
     assert why in str(caught.value)
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "name"),
+    [
+        ("alice", "alice"),
+        ("ALICE", "alice"),
+        ("\u00dcser", "\u00fcser"),
+        ("Smith, J.", "smith, j."),
+        ("a@b", "a@b"),
+        (" alice", None),
+        ("alice ", None),
+        ("a  b", None),
+        ("a\tb", None),
+        ("alice\n", None),
+        ("\uff41lice", None),
+        ("u\u0308ser", None),
+        ("", None),
+        (" ", None),
+        ("x" * 5000, None),
+    ],
+)
+def test_canonical(user, name):
+    """Of the names that a directory takes for one account, it has one name here."""
+    assert canonical(user.encode()) == (name and name.encode())
+    assert canonical(user.encode() + b"\xff") is None
 
 
 @pytest.mark.parametrize(

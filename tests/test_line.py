@@ -23,6 +23,7 @@ from sshecho.line import (
     ACCEPTED,
     DENIED,
     MAX_LOGIN_LINE,
+    MAX_WAITING,
     TOO_LONG,
     LineFactory,
 )
@@ -248,24 +249,29 @@ def slowDoor():
 
 
 def test_waiting_for_the_checker():
-    """While a checker takes its time nothing is read, and what came with the line is kept."""
+    """While a checker takes its time, what comes is kept, and not read for ever."""
     door, checker = slowDoor()
     door.send(b"user pass\nHi")
+    assert door.transport.producerState == "producing"
+    waiting = b"x" * MAX_WAITING
+    door.send(waiting)
     assert door.transport.producerState == "paused"
     assert door.received == b""
     door.endInput()
     checker.answer.callback(b"user")
     assert door.transport.producerState == "producing"
-    assert door.received == ACCEPTED + b"Hi"
+    assert door.received == ACCEPTED + b"Hi" + waiting
     assert door.transport.disconnecting
 
 
 def test_gone_before_the_answer():
-    """Who leaves while a checker takes its time is logged out as soon as they are in."""
+    """Who leaves while a checker takes its time is never in, and the checker may stop."""
     door, checker = slowDoor()
-    door.send(b"user pass\n").lose()
-    checker.answer.callback(b"user")
-    assert door.log == [(b"user", "login"), (b"user", "logout")]
+    with logged() as seen:
+        door.send(b"user pass\n").lose()
+        assert checker.answer.called  # cancelled
+        checker.answer.callback(b"user")
+    assert door.log == seen == []
     assert door.received == b""
 
 

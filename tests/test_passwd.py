@@ -116,6 +116,12 @@ def test_usage(passwd, arguments, why):
     assert err.count("\n") == 1
 
 
+def test_no_input(monkeypatch, passwd, private):
+    """Without any input there is no password."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["passwd", "--auth", f"file:{private}/users", "alice"]) == 1
+
+
 def test_a_bad_name_is_said_before_the_password_is_asked_for(passwd, private):
     """A name that can't be is refused at once."""
     status, _, err = passwd("--auth", f"file:{private}/users", "a:b")

@@ -6,6 +6,11 @@ import sys
 import textwrap
 
 import pytest
+from helpers import result
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import CancelledError
+
+from sshecho.cred.threads import Queue
 
 GENEROUS = 30
 """Seconds for a program that takes less than one, and would hang for longer if it hung."""
@@ -156,3 +161,50 @@ def test_hanging_threads():
         yield
         """
     ) == ["ended"]
+
+
+class Waiting:
+    """Threads that begin nothing until they are told to, and a reactor for their answers."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def callInThreadWithCallback(self, done, work):
+        self.jobs.append((done, work))
+
+    def callFromThread(self, function, *arguments):
+        function(*arguments)
+
+    def work(self):
+        jobs, self.jobs = self.jobs, []
+        for done, work in jobs:
+            done(True, work())
+
+
+def test_cancelled_before_its_turn():
+    """What nobody waits for any more is not done, and frees its place."""
+    threads, ran = Waiting(), []
+    queue = Queue(threads, threads, 2)
+    first, second = queue.run(ran.append, 1), queue.run(ran.append, 2)
+    first.addErrback(lambda failure: failure.trap(CancelledError))
+    first.cancel()
+    threads.work()
+    assert ran == [2]
+    assert second.called
+    both = [queue.run(int), queue.run(int)]
+    threads.work()
+    assert [result(answer) for answer in both] == [0, 0]
+
+
+def test_too_many():
+    """When too many wait, the next is denied at once; when they are done, it has its turn."""
+    threads = Waiting()
+    queue = Queue(threads, threads, 2)
+    waiting = [queue.run(int, "1") for _ in range(2)]
+    with pytest.raises(UnauthorizedLogin, match="too many logins"):
+        result(queue.run(int, "1"))
+    threads.work()
+    assert [result(answer) for answer in waiting] == [1, 1]
+    last = queue.run(int, "2")
+    threads.work()
+    assert result(last) == 2

@@ -208,6 +208,37 @@ def test_keys_go_with_their_user(private):
     connection.close()
 
 
+def test_open_folder(private):
+    """No file is made where it could not be used."""
+    (private / "open").mkdir()
+    (private / "open").chmod(0o777)
+    with pytest.raises(BadFileError, match="others can write to it"):
+        FileUsers(f"{private}/open/users").put(b"a", HASH)
+    assert not (private / "open" / "users").exists()
+
+
+def test_no_tables_to_delete_from(private):
+    """To remove a user makes no tables."""
+    path = private / "users"
+    sqlite3.connect(path).close()
+    path.touch(0o600)
+    path.chmod(0o600)
+    with pytest.raises(DatabaseError, match="no such table: users"):
+        sqlite(path).delete(b"alice")
+
+
+def test_no_table_of_keys(private):
+    """Where there is no table of keys, users are removed all the same."""
+    path = private / "users"
+    users = sqlite(path)
+    users.put(b"alice", HASH)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE public_keys")
+    connection.close()
+    assert users.delete(b"alice")
+    assert not users.delete(b"alice")
+
+
 def test_folder_that_is_none(private):
     """A folder that is missing is said to be so in one line."""
     with pytest.raises(BadFileError, match="No such file"):

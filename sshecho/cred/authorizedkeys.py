@@ -53,7 +53,7 @@ def parseAuthorizedKeys(
         warn: takes a warning.
     """
     keys = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split(b"\n"), 1):
         line = line.strip()
         if not line or line.startswith(b"#"):
             continue
@@ -91,12 +91,15 @@ def _parseKey(words: list[bytes]) -> bytes:
     return blob
 
 
-def authorise(keys: Sequence[AuthorizedKey], credentials: SSHPrivateKey, now: float) -> Identity:
+def authorise(
+    user: bytes, keys: Sequence[AuthorizedKey], credentials: SSHPrivateKey, now: float
+) -> Identity:
     """Return who has shown a key that is theirs. Verifies a signature, which belongs in a thread.
 
     Only a key that is listed is ever parsed.
 
     Args:
+        user: the user's name, as their store has it.
         keys: the user's.
         credentials: what the client showed; its ``address`` is where it is.
         now: the time, in seconds since 1970.
@@ -120,4 +123,4 @@ def authorise(keys: Sequence[AuthorizedKey], credentials: SSHPrivateKey, now: fl
         raise ValidPublicKey
     if not Key.fromString(key.blob, type="BLOB").verify(credentials.signature, credentials.sigData):
         raise UnauthorizedLogin("the signature is wrong")
-    return Identity(credentials.username, key.options.terms)
+    return Identity(user, key.options.terms)

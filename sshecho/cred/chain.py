@@ -9,7 +9,7 @@ from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
 from twisted.cred.credentials import ICredentials
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
@@ -53,6 +53,8 @@ class CheckerChain:
             try:
                 answer = await maybeDeferred(checker.requestAvatarId, credentials)
             except ValidPublicKey:  # an UnauthorizedLogin too, but it is an answer
+                raise
+            except CancelledError:  # whoever wanted in has left
                 raise
             except UnauthorizedLogin as error:
                 whys[str(error)] = None

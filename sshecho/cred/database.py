@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, cast
@@ -43,6 +45,7 @@ class Cursor(Protocol):
     """A DB-API cursor, as much as is used of it."""
 
     rowcount: int
+    description: Sequence[object] | None
 
     def execute(self, query: str, parameters: Parameters = ..., /) -> object:
         """Send a query."""
@@ -68,6 +71,9 @@ class DBAPI(Protocol):
     """A DB-API module."""
 
     paramstyle: str
+
+    OperationalError: type[Exception]
+    InterfaceError: type[Exception]
 
     def connect(self, *arguments: object, **options: object) -> Connection:
         """Return a connection."""
@@ -134,7 +140,8 @@ class Database:
 
     @cached_property
     def _path(self) -> bytes | None:
-        return os.fsencode(os.path.abspath(self.where)) if self.moduleName == "sqlite3" else None
+        isFile = self.moduleName.partition(".")[0] == "sqlite3"
+        return os.fsencode(os.path.abspath(self.where)) if isFile else None
 
     @cached_property
     def arguments(self) -> tuple[tuple[object, ...], dict[str, object]]:
@@ -205,8 +212,10 @@ def parseDatabase(argument: str) -> tuple[Database, str | None]:
     Raises:
         ValueError: when it can't be one of a database.
     """
-    where, _, query = argument.partition(";query=")
+    where, asked, query = argument.partition(";query=")
     module, _, where = where.partition(":")
+    if asked and not query.strip():
+        raise ValueError("the query is empty")
     return Database(module, where), query or None
 
 
@@ -215,18 +224,29 @@ def parameters(query: str, **values: object) -> Parameters:
     return values if _HAS_NAMES.search(query) else tuple(values.values())
 
 
+def isAboutParameters(error: BaseException) -> bool:
+    """Whether an exception is about what was asked for, and not about the database."""
+    # Which module raised it is not known here; its names are (PEP 249).
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, UnicodeError) or "DataError" in names
+
+
 def oneLine(error: BaseException) -> str:
     """Return the first line of what an exception says, or its name."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 class _Connection(adbapi.Connection):
-    """A connection that is given up after an error, instead of being tried out."""
+    """A connection that is given up when it is lost, without a word."""
 
     def rollback(self) -> None:
-        """Close the connection; the next query has a new one."""
+        """Undo what was begun; when that fails, the next query has a new connection."""
         pool = self._pool
-        if pool.connections.get(pool.threadID()) is self._connection:
+        if pool.connections.get(pool.threadID()) is not self._connection:
+            return  # given up already
+        try:
+            self._connection.rollback()
+        except Exception:
             pool.disconnect(self._connection)
 
 
@@ -264,20 +284,53 @@ class DatabasePool(adbapi.ConnectionPool):
 
         Returns:
             A Deferred of the rows; it fails with what the module raises, or with DatabaseError
-            when there is no answer within `QUERY_TIMEOUT` seconds.
+            when there is no answer within `QUERY_TIMEOUT` seconds. Cancelled before its turn,
+            it is not asked at all.
         """
-        answer: Deferred[list[Row]] = self.runInteraction(_ask, query, parameters)
-        return answer.addTimeout(QUERY_TIMEOUT, IReactorTime(self._reactor), self._timedOut)
+        question = _Question(self._database, query, parameters)
+        answer: Deferred[list[Row]] = self.runInteraction(question.ask)
+        answer.addErrback(question.giveUp)
+        return answer.addTimeout(QUERY_TIMEOUT, IReactorTime(self._reactor), question.tooLate)
 
-    def _timedOut(self, _result: object, seconds: float) -> Failure:
+
+class _Question:
+    """One query, and whether anybody still waits for its answer."""
+
+    def __init__(self, database: Database, query: str, parameters: Parameters) -> None:
+        self._database = database
+        self._query = query
+        self._parameters = parameters
+        self._givenUp = False
+        self._connection: object = None
+
+    def ask(self, transaction: _Transaction) -> list[Row]:
+        """Ask, in a thread; if the connection turns out to be lost, ask again on a new one."""
+        module = self._database.module
+        try:
+            self._execute(transaction)
+        except (module.OperationalError, module.InterfaceError):
+            if self._givenUp:
+                raise
+            transaction.reconnect()
+            transaction.reopen()
+            self._execute(transaction)
+        return transaction.fetchall()
+
+    def _execute(self, transaction: _Transaction) -> None:
+        if self._givenUp:
+            raise DatabaseError("nobody waits for the answer")
+        self._connection = getattr(transaction, "connection", None)  # many modules have it
+        transaction.execute(self._query, self._parameters)
+
+    def giveUp(self, reason: Failure) -> Failure:
+        """Let a query that still waits for its thread be."""
+        self._givenUp = True
+        return reason
+
+    def tooLate(self, _result: object, seconds: float) -> Failure:
+        """Cut the connection, which frees the thread that waits for it."""
+        with suppress(Exception):  # it has no socket, or the module has closed it by now
+            descriptor = os.dup(self._connection.fileno())  # type: ignore[attr-defined]
+            with socket.socket(fileno=descriptor) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
         return Failure(DatabaseError(f"{self._database}: no answer within {seconds} seconds"))
-
-
-def _ask(transaction: _Transaction, query: str, parameters: Parameters) -> list[Row]:
-    try:
-        transaction.execute(query, parameters)
-    except Exception:
-        transaction.reconnect()
-        transaction.reopen()
-        transaction.execute(query, parameters)
-    return transaction.fetchall()

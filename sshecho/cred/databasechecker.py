@@ -14,7 +14,7 @@ from twisted.cred.credentials import (
 )
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import Interface, implementer
@@ -26,6 +26,7 @@ from sshecho.cred.database import (
     DatabasePool,
     Parameters,
     Row,
+    isAboutParameters,
     oneLine,
     parameters,
     parseDatabase,
@@ -38,7 +39,7 @@ USERS_QUERY = "SELECT username, password FROM users WHERE username = {username}"
 KEYS_QUERY = "SELECT username, public_key FROM public_keys WHERE username = {username}"
 _HIGHEST_QUERY = (
     "SELECT max(substr(password, 5, 2)) FROM users"
-    " WHERE password LIKE '$2_$__$%' AND length(password) = 60"
+    " WHERE length(password) = 60 AND substr(password, 5, 2) BETWEEN '04' AND '31'"
 )
 
 RunQuery = Callable[[str, Parameters], Awaitable[list[Row]]]
@@ -69,7 +70,11 @@ class _Lookup:
         try:
             answer = await self._runQuery(self._query, parameters(self._query, username=name))
             rows = [(_bytes(row[0]), _bytes(row[1])) for row in answer]
+        except CancelledError:  # whoever wanted in has left
+            raise
         except Exception as error:
+            if isAboutParameters(error):  # a name that the database has no characters for
+                return []
             self._outage.began(f"{self._what}: {oneLine(error)}")
             raise UnauthorizedLogin("the database can't be asked") from None
         self._outage.ended()
@@ -181,14 +186,16 @@ class DBPublicKeyChecker:
 
     async def _check(self, credentials: SSHPrivateKey) -> bytes:
         rows = await self._lookup.rows(credentials.username)
+        if len({name for name, _ in rows}) > 1:
+            raise UnauthorizedLogin("the database has several users of this name")
         return await self._inThread(self._authorise, rows, credentials)
 
     def _authorise(self, rows: list[tuple[bytes, bytes]], credentials: SSHPrivateKey) -> bytes:
-        name = f"the keys of {credentials.username!r} in the database"
+        name = rows[0][0] if rows else b""
         lines = b"\n".join(line for _, line in rows)
-        return authorise(
-            parseAuthorizedKeys(name, lines, self._once.warn), credentials, self._now()
-        )
+        what = f"the keys of {name!r} in the database"
+        keys = parseAuthorizedKeys(what, lines, self._once.warn)
+        return authorise(name, keys, credentials, self._now())
 
 
 @implementer(ICredentialsChecker)
@@ -230,14 +237,20 @@ class DatabaseChecker:
             cursor = connection.cursor()
             cursor.execute(query, *([parameters(query, **values)] if values else []))
             rows = cursor.fetchall()
+            columns = len(cursor.description or ())
         except Exception as error:
             raise DatabaseError(f"{self._database}: {oneLine(error)}{hint}") from None
         finally:
             connection.close()
+        if values and columns < 2:
+            raise DatabaseError(f"{self._database}: the query does not find a name and a value")
         return rows
 
     def _highest(self) -> int:
-        [[found]] = self._ask(_HIGHEST_QUERY)
+        try:
+            [[found]] = self._ask(_HIGHEST_QUERY)
+        except DatabaseError:  # a column of bytes, for instance: it is learned from what is seen
+            return 0
         return int(found) if isinstance(found, str) and found.isdigit() else 0
 
     def _runQuery(self, query: str, parameters: Parameters) -> Deferred[list[Row]]:

@@ -40,14 +40,20 @@ def readStrictly(path: bytes, owner: int | None = None) -> tuple[bytes, os.stat_
     """
     name = os.fsdecode(path)
     try:
-        # Not blocking: a FIFO under this name must not hang the thread.
+        # To open a device may do something, and whose file this is may not do that to us.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise BadFileError(f"{name}: not a regular file")
+        # Not blocking: a FIFO that is put here meanwhile must not hang the thread.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             _checkFile(path, status, owner)
-            if owner is not None and status.st_size > LARGEST_OF_OTHERS:
+            if owner is None:
+                return file.read(), status
+            content = file.read(LARGEST_OF_OTHERS + 1)
+            if len(content) > LARGEST_OF_OTHERS:
                 raise BadFileError(f"{name}: larger than {LARGEST_OF_OTHERS} bytes")
-            return file.read(), status
+            return content, status
     except OSError as error:
         raise BadFileError(f"{name}: {error.strerror}") from None
 

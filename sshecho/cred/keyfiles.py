@@ -103,7 +103,8 @@ class KeyFilesChecker:
         return self._inThread(self._check, credentials)
 
     def _check(self, credentials: SSHPrivateKey) -> bytes:
-        return authorise(self.keys(credentials.username), credentials, self._now())
+        user: bytes = credentials.username
+        return authorise(user, self.keys(user), credentials, self._now())
 
     def keys(self, user: bytes) -> Sequence[AuthorizedKey]:
         """Return a user's keys; none when there is no such user. Blocks."""

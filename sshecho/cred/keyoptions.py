@@ -28,7 +28,7 @@ _QUOTED = rb'"((?:\\"|[^"])*+)"'
 _OPTIONS = re.compile(rb'(?:[^\s"]|%s)++' % _QUOTED)
 _OPTION = re.compile(rb"([A-Za-z0-9-]+)(?:=%s)?(,(?=.)|$)" % _QUOTED, re.DOTALL)
 _VARIABLE = re.compile(rb"(\w+)=(.*)", re.DOTALL | re.ASCII)
-_TIME = re.compile(rb"(\d{8}(?:\d{4}(?:\d\d)?)?)(Z?)", re.IGNORECASE)
+_TIME = re.compile(rb"(\d{8}(?:\d{4}(?:\d\d)?)?)(Z|UTC)?", re.IGNORECASE)
 _TIME_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -48,7 +48,10 @@ class Source:
         """Whether an address is meant."""
         if "/" in self.text:
             return address in ip_network(self.text)
-        return re.fullmatch(_wildcards(self.text), str(address)) is not None
+        try:
+            return address == ip_address(self.text)  # which can be written in several ways
+        except ValueError:
+            return re.fullmatch(_wildcards(self.text), str(address)) is not None
 
 
 def _wildcards(pattern: str) -> str:
@@ -141,7 +144,8 @@ def parseOptions(text: bytes) -> KeyOptions:
                 _onlyOnce(name, command)
                 command = value
             case "expiry-time", bytes():
-                expiry = min(filter(None, (expiry, _parseTime(value))))
+                until = _parseTime(value)
+                expiry = until if expiry is None else min(expiry, until)
             case "environment", bytes():
                 variable = _VARIABLE.fullmatch(value)
                 if variable is None:
@@ -166,6 +170,7 @@ def _parseSources(value: bytes) -> list[Source]:
         if "/" in text:
             try:
                 ip_network(text)
+                int(text.rpartition("/")[2])  # not a mask written as an address
             except ValueError:
                 raise ValueError(f"from= has no such network: {text}") from None
         sources.append(Source(text, pattern.strip().startswith("!")))

@@ -7,19 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import cast
+from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IReactorTime,
     IStreamClientEndpoint,
 )
+from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
@@ -45,6 +47,9 @@ _DENIALS = {
 }
 """Results that are about the user, and not about the directory."""
 
+_clients = Factory.forProtocol(LDAPClient)
+_clients.noisy = False
+
 _PORTS = {"ldap": 389, "ldaps": 636}
 _START_TLS = re.compile(r"\?{4}!?StartTLS", re.IGNORECASE)
 _SPECIAL = re.compile(rb'[\x00-\x20"#+,;<=>\\\x7f]')
@@ -53,6 +58,24 @@ _SPECIAL = re.compile(rb'[\x00-\x20"#+,;<=>\\\x7f]')
 def escape(user: bytes) -> bytes:
     """Return a user's name as the value of an attribute in a DN (RFC 4514, section 2.4)."""
     return _SPECIAL.sub(lambda byte: b"\\%02x" % ord(byte[0]), user)
+
+
+def canonical(user: bytes) -> bytes | None:
+    """Return the one name of all that a directory takes for the same (RFC 4518).
+
+    Directories compare names without regard to case, to spaces that are many or outside, and to
+    characters that only look different; but an account has to have one name here.
+
+    Returns:
+        The name in lower case; None for one that nobody writes so, or that is no text.
+    """
+    try:
+        name = user.decode()
+    except UnicodeDecodeError:
+        return None
+    if not name or len(user) > LONGEST or name != " ".join(name.split()):
+        return None
+    return name.lower().encode() if name == normalize("NFKC", name) else None
 
 
 @dataclass(frozen=True)
@@ -96,7 +119,10 @@ def parseURL(url: str) -> Directory:
     try:
         parts = urlsplit(main.replace("%u", "\0"))
         port = parts.port
-    except ValueError as error:
+        (parts.hostname or "").encode("idna")
+        if port == 0:
+            raise ValueError("there is no port 0")
+    except ValueError as error:  # UnicodeError too
         raise ValueError(f"not an LDAP URL: {error}") from None
     if parts.scheme not in _PORTS or not parts.hostname or "\0" in parts.netloc:
         raise ValueError("not an LDAP URL such as ldaps://host/uid=%u,dc=example,dc=org")
@@ -152,25 +178,28 @@ class LDAPChecker:
         self._outage = Outage(str(directory))
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
-        """Return a Deferred of the user's name; it fails with UnauthorizedLogin."""
+        """Return a Deferred of the user's `canonical` name; it fails with UnauthorizedLogin."""
         return Deferred.fromCoroutine(self._check(credentials.username, credentials.password))
 
     async def _check(self, user: bytes, password: bytes) -> bytes:
         if not password:
             raise UnauthorizedLogin("an empty password is never sent to the directory")
-        if not user or len(user) > LONGEST or not _isUTF8(user):
+        name = canonical(user)
+        if name is None:
             raise UnauthorizedLogin("no such user")
         if len(password) > LONGEST:  # at so much more a directory hangs up: no outage of its own
             raise UnauthorizedLogin("wrong password")
         try:
             result = await self._bind(self._directory.name(user), password)
+        except CancelledError:  # whoever wanted in has left
+            raise
         except Exception as error:
             self._outage.began(f"{self._directory}: {lostBecause(error)}")
             raise UnauthorizedLogin("the directory can't be asked") from None
         self._outage.ended()
         if result != SUCCESS:
             raise UnauthorizedLogin(_DENIALS[result])
-        return user
+        return name
 
     async def _bind(self, dn: bytes, password: bytes) -> str:
         # Only here: a reactor is chosen before the first login, but after this is imported.
@@ -184,7 +213,7 @@ class LDAPChecker:
         return result
 
     async def _converse(self, dn: bytes, password: bytes, clock: IReactorTime) -> str:
-        client = cast(LDAPClient, await connectProtocol(self._endpoint(), LDAPClient()))
+        client = cast(LDAPClient, await self._endpoint().connect(_clients))
         try:
             if self._directory.startTLS:
                 await client.startTLS(self._tls())
@@ -207,14 +236,6 @@ class LDAPChecker:
 
 def _tooLate(_result: object, seconds: float) -> Failure:
     return Failure(LDAPError(f"no answer within {seconds} seconds"))
-
-
-def _isUTF8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @implementer(ICheckerFactory, IPlugin)

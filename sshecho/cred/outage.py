@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
+from sshecho.people import escape
+
 _MOST = 1024
 """How many texts are kept; when there are more, all may be said again."""
 
@@ -29,13 +31,15 @@ class Outage:
         """
         if why != self._why:
             self._why = why
-            self._log.error("{why}; until it is mended it lets nobody in", why=why)
+            self._log.error("{why}; until it is mended it lets nobody in", why=escape(why))
 
     def ended(self) -> None:
         """Say that the store answers, if it was said that it doesn't."""
         if self._why:
             self._why = ""
-            self._log.warn("{store}: it is mended, and lets people in again", store=self._store)
+            self._log.warn(
+                "{store}: it is mended, and lets people in again", store=escape(self._store)
+            )
 
 
 class Once:
@@ -53,4 +57,4 @@ class Once:
         if len(self._said) >= _MOST:
             self._said.clear()
         self._said.add(text)
-        self._log.warn("{text}", text=text)
+        self._log.warn("{text}", text=escape(text))

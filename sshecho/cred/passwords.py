@@ -16,7 +16,7 @@ COST = 12
 BCRYPT_LIMIT = 72
 """How many bytes of a password bcrypt looks at; a longer one is denied, never cut."""
 
-_BCRYPT = re.compile(rb"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(rb"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _LIKE_HASH = re.compile(rb"\$[0-9a-z-]{1,12}\$.{8}")  # as in /etc/shadow; no plain password
 _LIKE_BCRYPT = re.compile(rb"\$2[a-z]?\$")
 

@@ -72,7 +72,7 @@ class SystemKeysChecker:
             raise UnauthorizedLogin("no such user") from None
         if self._hasExpired(user):
             raise UnauthorizedLogin("the account has expired")
-        return authorise(list(self._keys(account)), credentials, self._now())
+        return authorise(user, list(self._keys(account)), credentials, self._now())
 
     def _hasExpired(self, user: bytes) -> bool:
         if not os.access(self._shadow.path, os.R_OK):

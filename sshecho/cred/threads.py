@@ -7,15 +7,19 @@ from collections.abc import Callable
 from functools import cache
 from threading import Thread
 from time import monotonic
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar, cast
 
-from twisted.internet.defer import Deferred
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 _PATIENCE = 0.2
 """Seconds to wait for the threads' work when the program ends."""
+
+_WAITING = 50
+"""How many functions may wait for each core: with bcrypt's usual cost for some ten seconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,17 +53,60 @@ class Pool(ThreadPool):
             thread.join(max(0.0, deadline - monotonic()))
 
 
+class Queue:
+    """Functions that wait for a thread.
+
+    Args:
+        reactor: where the answers are given.
+        pool: the threads.
+        most: how many functions may wait, or run, at once.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads, pool: ThreadPool, most: int) -> None:
+        self._reactor = reactor
+        self._pool = pool
+        self._most = most
+        self._count = 0
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Run a function in a thread, unless its Deferred is cancelled before its turn.
+
+        Returns:
+            A Deferred of what the function returns, or raises; it fails with UnauthorizedLogin
+            when too many wait.
+        """
+        if self._count >= self._most:
+            return fail(UnauthorizedLogin("too many logins are being checked"))
+        self._count += 1
+        answer: Deferred[T] = Deferred()
+
+        def work() -> T | None:
+            return None if answer.called else function(*args, **kwargs)
+
+        def done(_: bool, result: T | Failure | None) -> None:
+            self._reactor.callFromThread(deliver, result)
+
+        def deliver(result: T | Failure | None) -> None:
+            self._count -= 1
+            if not answer.called:  # cancelled meanwhile
+                answer.callback(cast(T, result))
+
+        self._pool.callInThreadWithCallback(done, work)
+        return answer
+
+
 @cache
-def _hashing() -> tuple[IReactorFromThreads, Pool]:
+def _checkers() -> Queue:
     # Only here: a reactor is chosen before the first login, but after this is imported.
     from twisted.internet import reactor
 
     # Hashing fills a core, so more threads than cores only take turns.
-    pool = Pool(0, os.cpu_count() or 1, "checkers")
+    cores = os.cpu_count() or 1
+    pool = Pool(0, cores, "checkers")
     core = IReactorCore(reactor)
     core.callWhenRunning(pool.start)
     core.addSystemEventTrigger("during", "shutdown", pool.stop)
-    return IReactorFromThreads(reactor), pool
+    return Queue(IReactorFromThreads(reactor), pool, cores * _WAITING)
 
 
 def inThread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
@@ -69,7 +116,6 @@ def inThread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Def
     many logins at once can't take all the machine from the sessions.
 
     Returns:
-        A Deferred of what the function returns, or raises.
+        A Deferred of what the function returns, or raises, as `Queue.run` does.
     """
-    reactor, pool = _hashing()
-    return deferToThreadPool(reactor, pool, function, *args, **kwargs)
+    return _checkers().run(function, *args, **kwargs)

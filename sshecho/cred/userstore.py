@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Protocol
 
 from sshecho.cred.database import Cursor, Database, DatabaseError, oneLine, parameters
-from sshecho.cred.files import BadFileError, readStrictly
+from sshecho.cred.files import BadFileError, checkFolder, readStrictly
 from sshecho.cred.passwordfile import parseUsers
 from sshecho.cred.userlines import checkUser, replaceLine
 
@@ -80,6 +80,8 @@ class FileUsers:
             text, owner = (b"", None)
             if secret is None or os.path.lexists(self._path):
                 text, owner = self._read()
+            else:  # what could not be read again is not made
+                checkFolder(os.fsdecode(os.path.dirname(self._path)), strictly=True)
             known = user in parseUsers(text).secrets
             if known or secret is not None:
                 self._replace(replaceLine(text, user, secret), owner, folder)
@@ -154,30 +156,40 @@ class DatabaseUsers:
         """Give a user a bcrypt hash; return whether the user is new."""
         name = self._name(user)
         self._database.make()
+        try:
+            return self._put(name, secret.decode())
+        except DatabaseError as error:
+            # Perhaps there are no tables yet; who may not make them is told the first error.
+            with suppress(DatabaseError):
+                self._makeTables()
+                return self._put(name, secret.decode())
+            raise error from None
+
+    def _makeTables(self) -> None:
         with self._cursor() as cursor:
             for table in TABLES:
                 cursor.execute(table)
-            values = {"password": secret.decode(), "username": name}
-            new = not self._execute(
-                cursor, "UPDATE users SET password = {password} WHERE username = {username}", values
-            )
-            if new:
-                self._execute(
-                    cursor,
-                    "INSERT INTO users (password, username) VALUES ({password}, {username})",
-                    values,
-                )
-        return new
+
+    def _put(self, name: str, secret: str) -> bool:
+        values = {"password": secret, "username": name}
+        with self._cursor() as cursor:
+            update = "UPDATE users SET password = {password} WHERE username = {username}"
+            if self._execute(cursor, update, values):
+                return False
+            insert = "INSERT INTO users (password, username) VALUES ({password}, {username})"
+            self._execute(cursor, insert, values)
+        return True
 
     def delete(self, user: bytes) -> bool:
         """Remove a user and their keys; return whether there was one."""
         values = {"username": self._name(user)}
+        keys = False
+        with suppress(DatabaseError), self._cursor() as cursor:  # there may be no table of keys
+            self._execute(cursor, "SELECT * FROM public_keys WHERE username = {username}", values)
+            keys = bool(cursor.fetchall())
         with self._cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(table)
-            keys = self._execute(
-                cursor, "DELETE FROM public_keys WHERE username = {username}", values
-            )
+            if keys:
+                self._execute(cursor, "DELETE FROM public_keys WHERE username = {username}", values)
             users = self._execute(cursor, "DELETE FROM users WHERE username = {username}", values)
         return keys or users
 

@@ -16,7 +16,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from sshecho.people import NAMESPACE
+from sshecho.people import NAMESPACE, escape
 
 
 @implementer(ILogObserver)
@@ -38,14 +38,6 @@ class Console:
         mark = "" if level is LogLevel.info else f"{level.name}: "
         with suppress(OSError, ValueError):  # a terminal that is gone, a stream that is closed
             print(f"{time} {mark}{escape(text)}", file=self._stream, flush=True)
-
-
-def escape(text: str) -> str:
-    """Return text that can't steer a terminal: all but printable characters escaped.
-
-    The lines of a traceback stay lines.
-    """
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def makeConsole(stream: TextIO) -> ILogObserver:

@@ -30,6 +30,9 @@ MAX_ENV = 64
 MAX_ENV_BYTES = 16 * 1024
 """How many bytes the names and values of a session's environment may have together."""
 
+ORIGINAL_COMMAND = b"SSH_ORIGINAL_COMMAND"
+"""The variable that says what a client asked for who has to run something else."""
+
 
 @implementer(ISessionTransport)
 class SessionChannel(SSHChannel):
@@ -89,7 +92,7 @@ class SessionChannel(SSHChannel):
     def request_env(self, data: bytes) -> bool:
         """Keep an environment variable, but none that the login's terms set (section 6.4)."""
         name, value, _ = getNS(data, 2)
-        if name in self.avatar.terms.environment:
+        if name in (*self.avatar.terms.environment, ORIGINAL_COMMAND):
             return False
         env = {**self.session.env, name: value}
         size = sum(len(name) + len(value) for name, value in env.items())
@@ -111,7 +114,7 @@ class SessionChannel(SSHChannel):
             return False  # a session runs one program
         forced = self.avatar.terms.command
         if forced is not None and asked is not None:
-            self.session.env[b"SSH_ORIGINAL_COMMAND"] = asked
+            self.session.env[ORIGINAL_COMMAND] = asked
         self.session.command = asked if forced is None else forced
         try:
             self._application = self.avatar.application()

@@ -30,7 +30,7 @@ from twisted.cred.credentials import (
     UsernamePassword,
 )
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -71,13 +71,17 @@ class UserAuth(SSHService):
         self._methods = [name for kind, name in _METHODS.items() if kind in known]
         self._anonymous = IAnonymous in known
         self._requests: deque[bytes] = deque()
+        self._answering: Deferred[None] | None = None
         self._failures = 0
         self._askedForMethods = False
         self.user = self.nextService = self.method = b""
 
     def serviceStopped(self) -> None:
-        """Stop: the user is in, or the connection is gone."""
+        """Stop: the user is in, or the connection is gone, and what is still asked with it."""
         self._requests.clear()
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.cancel()
 
     def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
         """Answer a request, once those before it are answered.
@@ -90,7 +94,8 @@ class UserAuth(SSHService):
                 DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, b"too many requests at once"
             )
         elif len(self._requests) == 1:
-            Deferred.fromCoroutine(self._answerAll()).addErrback(self._broken)
+            self._answering = Deferred.fromCoroutine(self._answerAll())
+            self._answering.addErrback(self._broken)
 
     async def _answerAll(self) -> None:
         while self._requests:
@@ -112,6 +117,8 @@ class UserAuth(SSHService):
             if not self.transport.closing:
                 self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
             return
+        except CancelledError:
+            raise
         except Exception as error:
             await self._refuse(error)
             return
@@ -163,6 +170,7 @@ class UserAuth(SSHService):
         return PublicKey(self.user, algorithm, blob, message, signature, address)
 
     def _accept(self, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
+        self._answering = None  # which is this; it goes on to its end, and is not to be cancelled
         self.user = avatar.user
         self._report("logged in")
         self.transport.loggedIn()
@@ -200,6 +208,8 @@ class UserAuth(SSHService):
 
     def _broken(self, reason: Failure) -> None:
         """End a connection whose request can't be read."""
+        if reason.check(CancelledError):
+            return
         if not reason.check(struct.error):
             _log.failure("A login request broke", reason)
         self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")

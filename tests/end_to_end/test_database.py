@@ -8,10 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 from postgresql import PROGRAMS, postgresql
 from test_line_door import ACCEPTED, DENIED, talk
+
+from sshecho.cred.database import CONNECTIONS
 
 PATIENCE = 60
 
@@ -163,6 +166,44 @@ def test_slow_query(serve, database):
     execute(
         spec, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     )
+
+
+def test_hung_queries(serve, database):
+    """Queries that hang are given up, and their connections with them: others get in then."""
+    spec = f"db:psycopg:{database.url}"
+    passwd("--auth", spec, "alice")
+    query = (
+        "SELECT username, password, pg_sleep(CASE username WHEN 'alice' THEN 0 ELSE 60 END)"
+        " FROM (SELECT username, password FROM users UNION SELECT 'slow', 'x') AS everybody"
+        " WHERE username = %s"
+    )
+    with ExitStack() as stack:
+        server = stack.enter_context(serve("--auth", f"{spec};query={query}", "--ssh", "off"))
+        assert login(server, "alice", "secret")
+        waiting = [stack.enter_context(server.connect()) for _ in range(CONNECTIONS)]
+        for connection in waiting:
+            connection.sendall(b"slow secret\n")
+        for connection in waiting:
+            assert connection.recv(1000) == DENIED
+        assert login(server, "alice", "secret")
+    assert any("no answer within 10 seconds" in line for line in server.lines)
+    execute(
+        spec, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    )
+
+
+def test_rights(database):
+    """Who may only write users writes them, with tables that are there already."""
+    spec = f"db:psycopg:{database.url}"
+    passwd("--auth", spec, "alice")
+    execute(spec, "DROP ROLE IF EXISTS writer")
+    execute(spec, "CREATE ROLE writer LOGIN")
+    execute(spec, "GRANT SELECT, INSERT, UPDATE, DELETE ON users, public_keys TO writer")
+    restricted = spec.replace("tester@", "writer@")
+    assert "has a new password" in passwd("--auth", restricted, "alice")
+    assert "is added" in passwd("--auth", restricted, "carol")
+    assert "is removed" in passwd("--auth", restricted, "--delete", "carol")
+    execute(spec, "DROP OWNED BY writer")
 
 
 def test_no_answer(serve, private, database):

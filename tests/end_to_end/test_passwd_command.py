@@ -84,6 +84,27 @@ def test_killed(private, write):
     assert set(os.listdir(private)) <= {"users", ".users.new"}
 
 
+@pytest.mark.parametrize("output", ["/dev/full", "a pipe that nobody reads"])
+def test_output_that_is_not_taken(write, output):
+    """An output that can't be written is said in one line."""
+    path = write("users", "foo:bar\n")
+    if output.startswith("/"):
+        stream = os.open(output, os.O_WRONLY)
+    else:
+        reading, stream = os.pipe()
+        os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, "--auth", f"file:{path}", "--list"],
+        stdout=stream,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(stream)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"sshecho passwd: the output: ")
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_no_secret_is_shown(private):
     """The password is in no output, and in the database only as its hash."""
     done = subprocess.run(
