@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
 from twisted.cred.credentials import Anonymous, ICredentials, UsernamePassword
-from twisted.cred.error import LoginFailed
+from twisted.cred.error import LoginFailed, UnhandledCredentials
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
-from sshecho.people import peerName, tell, userName
+from sshecho.people import because, peerName, tell, userName
 from sshecho.service.limits import LINGER, LOGIN_GRACE
 from sshecho.session import ISessionTransport, IStreamTransport, Session, endInput
 from sshecho.telnet import IAC, Telnet, TelnetError
@@ -144,6 +144,8 @@ class LineLogin(Protocol, TimeoutMixin):
             credentials = Anonymous()
         try:
             _, avatar, logout = await self._portal.login(credentials, None, IProtocolAvatar)
+        except UnhandledCredentials:
+            self._deny(user, f"no checker takes {'passwords' if space else 'anonymous logins'}")
         except LoginFailed as error:
             self._deny(user, str(error))
         else:
@@ -162,7 +164,7 @@ class LineLogin(Protocol, TimeoutMixin):
             _log.failure("A login broke, whose client had left", reason)
 
     def _deny(self, user: bytes, why: str) -> None:
-        self._report(user, f"denied ({why})" if why else "denied")
+        self._report(user, "denied", why)
         if self._state is _State.CHECKING:
             self.transport.resumeProducing()
             self._goodbye(DENIED)
@@ -239,12 +241,13 @@ class LineLogin(Protocol, TimeoutMixin):
             if self._logout is not None:
                 self._logout()
 
-    def _report(self, user: bytes, what: str) -> None:
+    def _report(self, user: bytes, what: str, why: str = "") -> None:
         tell(
-            "line: {user} {what} from {peer}",
+            "line: {user} {what} from {peer}{why}",
             user=userName(user),
             what=what,
             peer=peerName(self.transport.getPeer()),
+            why=because(why),
         )
 
 

@@ -110,6 +110,8 @@ def _run(options: Options) -> int:
         print(f"{userName(user)} is removed from {where}")
         return 0
     store.check(user)
+    if b" " in user:
+        print("a name with a space can't log in at the line door, only by SSH", file=sys.stderr)
     new = store.put(user, hashPassword(_password()))
     print(f"{userName(user)} {'is added to' if new else 'has a new password in'} {where}")
     return 0
@@ -126,6 +128,7 @@ def _password() -> bytes:
         password = checkPassword(os.fsencode(getpass.getpass("New password: ")))
         again = os.fsencode(getpass.getpass("The same again: "))
     except EOFError:
+        print(file=sys.stderr)  # the cursor stands behind the question
         raise ValueError("no password was given") from None
     if password != again:
         raise ValueError("the two passwords are not the same")

@@ -28,6 +28,11 @@ def userName(user: bytes) -> str:
     return name if len(user) <= _LONGEST_NAME else f"{name}..."
 
 
+def because(why: str) -> str:
+    """Return what comes behind a denial: the reason, in whoever's words, if there is one."""
+    return f": {escape(why)}" if why else ""
+
+
 def peerName(address: object) -> str:
     """Return an address as people and logs write it.
 

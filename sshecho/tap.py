@@ -70,6 +70,7 @@ class Options(CommonOptions, AuthOptionMixin):
         CommonOptions.__init__(self)
         self["ssh"] = []
         self["line"] = []
+        self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
         """Twisted server endpoint of the SSH door; 'off' closes it; may be given again."""
@@ -84,12 +85,15 @@ class Options(CommonOptions, AuthOptionMixin):
         authType, _, argument = spec.partition(":")
         factory = self._checkerFactory("--auth", authType)
         try:
-            self.addChecker(factory.generateChecker(argument))
+            checker = factory.generateChecker(argument)
+            self.addChecker(checker)
         except InvalidAuthArgumentString as error:
             raise UsageError(f"--auth {authType}: {error}") from None
         except Exception as error:  # a file that can't be used, or someone else's plugin
             why = str(error) or type(error).__name__
             raise StartError(f"--auth {authType}: {why}") from None
+        if not set(checker.credentialInterfaces) - {ISSHPrivateKey}:
+            self._onlyKeys = authType
 
     def _checkerFactory(self, option: str, authType: str) -> ICheckerFactory:
         try:
@@ -132,6 +136,8 @@ class Options(CommonOptions, AuthOptionMixin):
                     )
         if not self["ssh"] and not self["line"]:
             raise UsageError("both doors are off: nothing to serve")
+        if self._onlyKeys and not self["ssh"]:
+            raise UsageError(f"--auth {self._onlyKeys}: only SSH takes keys, and --ssh is off")
         self["demonstration"] = "credCheckers" not in self
         if self["demonstration"]:
             user, password = DEMONSTRATION

@@ -71,6 +71,13 @@ def test_lines_left_out():
     assert "1024 bits" in warnings[2]
 
 
+def test_private_key():
+    """A private key in place of public ones is warned of once, and not line by line."""
+    keys, warnings = parse(ED25519.toString("OPENSSH"))
+    assert keys == []
+    assert warnings == ["file: a private key; what belongs here is in the .pub beside it"]
+
+
 def test_known_before_it_has_signed():
     """A listed key is known without a signature, and names its user with the right one."""
     keys, _ = parse(line(ED25519, b'environment="A=1" '))

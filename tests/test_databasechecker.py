@@ -118,7 +118,7 @@ def test_no_bcrypt_hash(checker, database):
         assert denied(ask(checker, b"plain", b"text"))
         assert denied(ask(checker, b"plain", b"text"))
     assert [formatEvent(event) for event in seen] == [
-        "the password of b'plain' in the database is no bcrypt hash"
+        "the users in the database: the password of 'plain' is no bcrypt hash"
     ]
 
 
@@ -191,9 +191,20 @@ def test_names_that_the_database_can_not_hold():
         assert seen == []
 
 
-@pytest.mark.parametrize("row", [("user", None), ("user", 7), (None, HASH), ("user",), ()])
+@pytest.mark.parametrize("row", [("user", None), ("user", 7), (None, HASH)])
+def test_rows_without_text(row):
+    """A row that is no text lets nobody in, is warned of once, and is no outage."""
+    checker = DBCredentialsChecker(lambda *_: maybeDeferred(lambda: [row]), inThread=inline)
+    with logged() as seen:
+        for _ in range(2):
+            assert denied(ask(checker, b"user", b"secret"))
+    [said] = seen
+    assert formatEvent(said).startswith("the users in the database: 'user' has ")
+
+
+@pytest.mark.parametrize("row", [("user",), ()])
 def test_odd_columns(row):
-    """A row that is not two columns of text lets nobody in, and that is said."""
+    """A query that finds less than two columns lets nobody in, and that is said."""
     checker = DBCredentialsChecker(lambda *_: maybeDeferred(lambda: [row]), inThread=inline)
     with logged() as seen:
         assert denied(ask(checker, b"user", b"secret"))
@@ -270,8 +281,10 @@ def test_factory(private):
     verifyObject(ICredentialsChecker, checker)
     assert set(checker.credentialInterfaces) == set(factory.credentialInterfaces)
     make(path, "DROP TABLE public_keys")
+    path.chmod(0o644)
     with logged() as seen:
         checker = factory.generateChecker(f"sqlite3:{path}")
+    assert f"{path}: others can read it" in formatEvent(seen.pop(0))
     assert checker.credentialInterfaces == DBCredentialsChecker.credentialInterfaces
     assert "no such table: public_keys; nobody gets in by a key" in formatEvent(seen[0])
 
@@ -301,6 +314,7 @@ def test_highest_cost(private, rows, highest):
         ("sqlite3", "say which database"),
         ("sqlite3:", "say which database"),
         (":x", "say which database"),
+        ("sqlite3::memory:", "a database in memory would be empty"),
         ("sqlite3:x;query=", "the query is empty"),
         ("psycopg:postgresql://user:hunter2@host/db", "every user of this machine"),
         ("psycopg:host=h PASSWORD = hunter2", "every user of this machine"),
@@ -327,7 +341,7 @@ def test_what_keeps_it_from_starting(private):
             factory.generateChecker(argument)
     assert not path.exists()
     make(path, KEYS)
-    with pytest.raises(DatabaseError, match=r"users.db: no such table: users"):
+    with pytest.raises(DatabaseError, match=r"no such table: users \(sshecho passwd makes"):
         factory.generateChecker(f"sqlite3:{path}")
     with pytest.raises(DatabaseError, match="does not find a name and a value"):
         factory.generateChecker(f"sqlite3:{path};query=SELECT 1 WHERE ? = 1")

@@ -114,6 +114,14 @@ def test_any_change_is_seen(watched, write, private, monkeypatch, how):
     assert watched.read().startswith(b"two")
 
 
+def test_folder_for_everybody(private, write):
+    """Of a folder that is everybody's, nobody is told to change its mode."""
+    path = write("f", b"x")
+    private.chmod(0o1777)
+    with pytest.raises(BadFileError, match=r"for everybody \(mode 1777\); use your own"):
+        readStrictly(str(path).encode())
+
+
 def test_changed_folder(watched, write, private, monkeypatch):
     """A file given by a relative path stays the same file when the folder is changed."""
     monkeypatch.chdir(private)

@@ -2,13 +2,14 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from helpers import denied, inline, result
+from helpers import denied, inline, logged, result
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.ssh.keys import Key
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
+from twisted.logger import formatEvent
 from zope.interface.verify import verifyObject
 
 from sshecho.cred.files import BadFileError
@@ -102,7 +103,44 @@ def test_many_users(private, write, keys, monkeypatch):
         write(f"user{number}", line(keys["ed25519"]))
         assert checker.keys(b"user%d" % number)
         assert not checker.keys(b"nobody%d" % number)
-        assert len(checker._files._files) <= 3
+        assert len(checker.files._files) <= 3
+
+
+def test_vanished(write, keys):
+    """A user's one file that vanishes denies, is said once, and lets in again when it is back."""
+    path = write("keys", line(keys["rsa"]))
+    checker = KeyFilesChecker(str(path), b"user", inline)
+    with logged() as seen:
+        path.unlink()
+        for _ in range(2):
+            with pytest.raises(UnauthorizedLogin, match="the file of keys can't be used"):
+                result(checker.requestAvatarId(credentials(keys["rsa"])))
+        assert denied(checker.requestAvatarId(credentials(keys["rsa"], b"other")))
+        write("keys", line(keys["rsa"]))
+        assert result(checker.requestAvatarId(credentials(keys["rsa"]))) == b"user"
+    assert [formatEvent(event).rpartition(": ")[2] for event in seen] == [
+        "No such file or directory; until it is mended it lets nobody in",
+        "it is mended, and lets people in again",
+    ]
+
+
+def test_warned_of_once(private, write, keys):
+    """A line that is left out is warned of once, at the start, by the whole path."""
+    path = write("user", b"sandbox " + line(keys["rsa"]))
+    with logged() as seen:
+        checker = KeyFilesCheckerFactory().generateChecker(f"user={path}")
+        checker._inThread = inline
+        for _ in range(2):
+            assert denied(checker.requestAvatarId(credentials(keys["rsa"])))
+    [said] = seen
+    assert formatEvent(said).startswith(f"{path}: line 1 is left out: the option sandbox")
+
+
+@pytest.mark.parametrize("path", ["%u/%h", "%", "%%%", "a%b/%u"])
+def test_other_signs(private, path):
+    """Of OpenSSH's signs in a path only %u and %% are known, and any other is refused."""
+    with pytest.raises(InvalidAuthArgumentString, match="behind a %"):
+        KeyFilesCheckerFactory().generateChecker(f"{private}/{path}")
 
 
 def test_anybodys_keys(private):

@@ -413,6 +413,6 @@ def test_said_without_the_password():
     texts = [formatEvent(event) for event in seen]
     assert texts == [
         "line: 'user' logged in from 192.168.1.1:54321",
-        r"line: 'us\x1ber' denied from 192.168.1.1:54321",
+        r"line: 'us\x1ber' denied from 192.168.1.1:54321: no such user",
     ]
     assert "hunter2" not in repr(seen)

@@ -116,6 +116,33 @@ def test_usage(passwd, arguments, why):
     assert err.count("\n") == 1
 
 
+def test_a_name_with_a_space(passwd, spec):
+    """A name that the line door can't read is taken, with a word about it."""
+    status, out, err = passwd("--auth", spec, "al ice", typed=b"x\n")
+    assert (status, out) == (0, f"'al ice' is added to {spec}\n")
+    assert err == "a name with a space can't log in at the line door, only by SSH\n"
+
+
+@pytest.mark.parametrize("kind", ["file:", "db:sqlite3:"])
+def test_nothing_is_asked_in_vain(passwd, private, kind, monkeypatch):
+    """Where no user can be written, the password is not asked for, and nothing is left behind."""
+    monkeypatch.setattr("sshecho.passwd._password", lambda: pytest.fail("it was asked for"))
+    (private / "open").mkdir()
+    (private / "open").chmod(0o777)
+    (private / "text").write_text("no database" * 1000)
+    (private / "text").chmod(0o600)
+    for path, why in [
+        (f"{private}/open/users", "others can write to it"),
+        (f"{private}/none/users", f"{private}/none: No such file"),
+        *([(f"{private}/text", "no colon")] if kind == "file:" else []),
+    ]:
+        status, _, err = passwd("--auth", f"{kind}{path}", "alice")
+        assert status == 1
+        assert why in err
+        assert err.count("\n") == 1
+    assert not list((private / "open").iterdir())
+
+
 def test_no_input(monkeypatch, passwd, private):
     """Without any input there is no password."""
     monkeypatch.setattr(sys, "stdin", None)

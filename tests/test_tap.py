@@ -77,6 +77,7 @@ def test_doors():
         (["--bogus"], "--bogus not recognized"),
         (["word"], "Wrong number of arguments"),
         (["--ssh"], "requires argument"),
+        (["--ssh", "off", "--auth", "sshkey"], "--auth sshkey: only SSH takes keys"),
         (["--auth", "bogus:x"], "--auth bogus: there is no such checker; --help-auth lists them"),
         (["--auth", "memory:x"], "--auth memory: give pairs"),
         (["--auth", ""], "there is no such checker"),

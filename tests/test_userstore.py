@@ -243,5 +243,5 @@ def test_folder_that_is_none(private):
     """A folder that is missing is said to be so in one line."""
     with pytest.raises(BadFileError, match="No such file"):
         FileUsers(f"{private}/none/users").put(b"a", HASH)
-    with pytest.raises(DatabaseError, match="No such file"):
+    with pytest.raises(BadFileError, match="No such file"):
         sqlite(f"{private}/none/users").put(b"a", HASH)

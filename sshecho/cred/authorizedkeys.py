@@ -52,6 +52,9 @@ def parseAuthorizedKeys(
         text: the lines.
         warn: takes a warning.
     """
+    if text.startswith(b"-----BEGIN"):
+        warn(f"{name}: a private key; what belongs here is in the .pub beside it")
+        return []
     keys = []
     for number, line in enumerate(text.split(b"\n"), 1):
         line = line.strip()

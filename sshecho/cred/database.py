@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
 
-from sshecho.cred.files import checkStrictly
+from sshecho.cred.files import checkFolder, checkStrictly
 from sshecho.cred.threads import Pool
 
 CONNECTIONS = 10
@@ -111,6 +111,8 @@ class Database:
         """
         if not self.moduleName or not self.where:
             raise ValueError("say which database: MODULE:CONNECT")
+        if self.where == ":memory:":
+            raise ValueError("a database in memory would be empty")
         if _PASSWORD.search(self.where):
             # It would stand in the process list.
             raise ValueError(
@@ -120,7 +122,7 @@ class Database:
 
     def __str__(self) -> str:
         """Return the name of the module, and the file where it is one."""
-        return f"{self.moduleName}:{self.where}" if self._path else self.moduleName
+        return f"{self.moduleName}:{self.where}" if self.path else self.moduleName
 
     @cached_property
     def module(self) -> DBAPI:
@@ -139,16 +141,17 @@ class Database:
         return cast(DBAPI, module)
 
     @cached_property
-    def _path(self) -> bytes | None:
+    def path(self) -> bytes | None:
+        """The file, absolute; None where it is none."""
         isFile = self.moduleName.partition(".")[0] == "sqlite3"
         return os.fsencode(os.path.abspath(self.where)) if isFile else None
 
     @cached_property
     def arguments(self) -> tuple[tuple[object, ...], dict[str, object]]:
         """What the module's connect takes."""
-        if self._path is not None:
+        if self.path is not None:
             # In this mode SQLite does not make a file that isn't there.
-            uri = f"file:{quote(self._path)}?mode=rw"
+            uri = f"file:{quote(self.path)}?mode=rw"
             return (uri,), {"uri": True, "check_same_thread": False}
         if self.moduleName == "psycopg" and "connect_timeout" not in self.where:
             return (self.where,), {"connect_timeout": QUERY_TIMEOUT}
@@ -160,9 +163,9 @@ class Database:
         Raises:
             BadFileError: when there is no such file, or others can write to it.
         """
-        if self._path is None:
+        if self.path is None:
             return None
-        status = checkStrictly(self._path)
+        status = checkStrictly(self.path)
         return status.st_dev, status.st_ino
 
     def connect(self) -> Connection:
@@ -174,21 +177,36 @@ class Database:
         """
         self.identity()
         positional, named = self.arguments
+        module = self.module
         try:
-            return self.module.connect(*positional, **named)
+            return module.connect(*positional, **named)
         except Exception as error:
             raise DatabaseError(f"{self}: {oneLine(error)}") from None
+
+    def check(self) -> None:
+        """See to it that it can be written: that it answers, or that a file can be made.
+
+        Raises:
+            BadFileError: when others can write to the file or its folder.
+            DatabaseError: when it can't be reached.
+        """
+        if self.path is None or os.path.lexists(self.path):
+            self.connect().close()
+        else:
+            checkFolder(os.fsdecode(os.path.dirname(self.path)), strictly=True)
 
     def make(self) -> None:
         """Make the file, empty and for nobody else to read, if it is one that isn't there.
 
         Raises:
+            BadFileError: when others can write to its folder.
             DatabaseError: when that can't be done.
         """
-        if self._path is None or os.path.lexists(self._path):
+        self.check()
+        if self.path is None or os.path.lexists(self.path):
             return
         try:
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise DatabaseError(f"{self.where}: {error.strerror}") from None
 

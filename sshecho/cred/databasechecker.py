@@ -31,9 +31,11 @@ from sshecho.cred.database import (
     parameters,
     parseDatabase,
 )
+from sshecho.cred.files import warnOfReaders
 from sshecho.cred.outage import Once, Outage
 from sshecho.cred.passwords import COST, cost, isHash, matches
 from sshecho.cred.threads import InThread, inThread
+from sshecho.people import userName
 
 USERS_QUERY = "SELECT username, password FROM users WHERE username = {username}"
 KEYS_QUERY = "SELECT username, public_key FROM public_keys WHERE username = {username}"
@@ -53,7 +55,8 @@ class _Lookup:
         self._runQuery = runQuery
         self._query = query
         self._outage = Outage(what)
-        self._what = what
+        self.what = what
+        self.once = Once()
 
     async def rows(self, user: bytes) -> list[tuple[bytes, bytes]]:
         """Return name and value of each of a user's rows.
@@ -69,16 +72,20 @@ class _Lookup:
             return []
         try:
             answer = await self._runQuery(self._query, parameters(self._query, username=name))
-            rows = [(_bytes(row[0]), _bytes(row[1])) for row in answer]
+            rows = [(row[0], row[1]) for row in answer]
         except CancelledError:  # whoever wanted in has left
             raise
         except Exception as error:
             if isAboutParameters(error):  # a name that the database has no characters for
                 return []
-            self._outage.began(f"{self._what}: {oneLine(error)}")
+            self._outage.began(f"{self.what}: {oneLine(error)}")
             raise UnauthorizedLogin("the database can't be asked") from None
         self._outage.ended()
-        return rows
+        try:
+            return [(_bytes(name), _bytes(value)) for name, value in rows]
+        except TypeError as error:
+            self.once.warn(f"{self.what}: {userName(user)} has {error}, and is not let in")
+            return []
 
 
 def _bytes(value: object) -> bytes:
@@ -86,7 +93,7 @@ def _bytes(value: object) -> bytes:
         return value.encode()
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    raise DatabaseError(f"a column holds no text but {type(value).__name__}")
+    raise TypeError("a NULL" if value is None else f"{type(value).__name__} where text belongs")
 
 
 @implementer(ICredentialsChecker)
@@ -101,6 +108,7 @@ class DBCredentialsChecker:
             style of the database's module: ``?``, ``%s``, ``%(username)s``, ``:username``.
         highest: the highest cost of any hash, if it is known; it is learned from what is seen.
         inThread: runs a function elsewhere.
+        name: what to call the database in a warning.
     """
 
     credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)
@@ -111,11 +119,11 @@ class DBCredentialsChecker:
         query: str = USERS_QUERY.format(username="?"),
         highest: int = COST,
         inThread: InThread = inThread,
+        name: str = "the database",
     ) -> None:
-        self._lookup = _Lookup("the users in the database", runQuery, query)
+        self._lookup = _Lookup(f"the users in {name}", runQuery, query)
         self._highest = highest
         self._inThread = inThread
-        self._once = Once()
 
     def requestAvatarId(
         self, credentials: IUsernamePassword | IUsernameHashedPassword
@@ -142,7 +150,9 @@ class DBCredentialsChecker:
 
     async def _matches(self, user: bytes, password: bytes, secret: bytes | None) -> bool:
         if secret is not None and not isHash(secret):
-            self._once.warn(f"the password of {user!r} in the database is no bcrypt hash")
+            self._lookup.once.warn(
+                f"{self._lookup.what}: the password of {userName(user)} is no bcrypt hash"
+            )
             secret = None
         self._highest = max(self._highest, cost(secret or b""))
         return await self._inThread(matches, password, secret, self._highest)
@@ -160,6 +170,7 @@ class DBPublicKeyChecker:
             user's name.
         inThread: runs a function elsewhere.
         now: returns the time, in seconds since 1970.
+        name: what to call the database in a warning.
     """
 
     credentialInterfaces = (ISSHPrivateKey,)
@@ -170,11 +181,11 @@ class DBPublicKeyChecker:
         query: str = KEYS_QUERY.format(username="?"),
         inThread: InThread = inThread,
         now: Callable[[], float] = time.time,
+        name: str = "the database",
     ) -> None:
-        self._lookup = _Lookup("the keys in the database", runQuery, query)
+        self._lookup = _Lookup(f"the keys in {name}", runQuery, query)
         self._inThread = inThread
         self._now = now
-        self._once = Once()
 
     def requestAvatarId(self, credentials: SSHPrivateKey) -> Deferred[bytes | tuple[()]]:
         """Return a Deferred of the user's name, with the terms that the key's options set.
@@ -193,8 +204,8 @@ class DBPublicKeyChecker:
     def _authorise(self, rows: list[tuple[bytes, bytes]], credentials: SSHPrivateKey) -> bytes:
         name = rows[0][0] if rows else b""
         lines = b"\n".join(line for _, line in rows)
-        what = f"the keys of {name!r} in the database"
-        keys = parseAuthorizedKeys(what, lines, self._once.warn)
+        what = f"{self._lookup.what}, of {userName(name)}"
+        keys = parseAuthorizedKeys(what, lines, self._lookup.once.warn)
         return authorise(name, keys, credentials, self._now())
 
 
@@ -218,10 +229,14 @@ class DatabaseChecker:
         self._pool: DatabasePool | None = None
         usersQuery = query or database.query(USERS_QUERY)
         keysQuery = database.query(KEYS_QUERY)
+        if database.path is not None:
+            database.identity()
+            warnOfReaders(database.path)
         self._ask(usersQuery, "" if query else " (sshecho passwd makes the tables)", username="")
         highest = COST if query else max(self._highest(), COST)
-        self.users = DBCredentialsChecker(self._runQuery, usersQuery, highest)
-        self.keys = DBPublicKeyChecker(self._runQuery, keysQuery)
+        name = str(database)
+        self.users = DBCredentialsChecker(self._runQuery, usersQuery, highest, name=name)
+        self.keys = DBPublicKeyChecker(self._runQuery, keysQuery, name=name)
         self.credentialInterfaces: tuple[type[Interface], ...] = self.users.credentialInterfaces
         try:
             self._ask(keysQuery, username="")
@@ -239,7 +254,9 @@ class DatabaseChecker:
             rows = cursor.fetchall()
             columns = len(cursor.description or ())
         except Exception as error:
-            raise DatabaseError(f"{self._database}: {oneLine(error)}{hint}") from None
+            why = oneLine(error)
+            made = hint if "users" in why else ""
+            raise DatabaseError(f"{self._database}: {why}{made}") from None
         finally:
             connection.close()
         if values and columns < 2:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from twisted.logger import Logger
+
 from sshecho.cred.outage import Outage
 
 _SETTLED = 2.0
@@ -16,6 +18,8 @@ _SETTLED = 2.0
 
 LARGEST_OF_OTHERS = 1 << 20
 """Bytes that a file may have which any user of the system may fill."""
+
+_log = Logger()
 
 T = TypeVar("T")
 
@@ -114,7 +118,15 @@ def _checkOwner(name: str, status: os.stat_result, owner: int | None) -> None:
         raise BadFileError(f"{name}: belongs to user {status.st_uid}, who may not own it")
     if status.st_mode & 0o022:
         mode = stat.S_IMODE(status.st_mode)
+        if status.st_mode & stat.S_ISVTX:
+            raise BadFileError(f"{name}: a folder for everybody (mode {mode:04o}); use your own")
         raise BadFileError(f"{name}: others can write to it (mode {mode:04o}); chmod go-w it")
+
+
+def warnOfReaders(path: str | bytes) -> None:
+    """Warn of a file of secrets that others can read."""
+    if os.stat(path).st_mode & 0o044:
+        _log.warn("{path}: others can read it; chmod 600 it", path=os.fsdecode(path))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from sshecho.cred.files import WatchedFile
-from sshecho.cred.passwordfile import warnOfModes
+from sshecho.cred.files import WatchedFile, warnOfReaders
 from sshecho.cred.threads import InThread, inThread
 from sshecho.cred.userlines import parseLines
 
@@ -138,5 +137,5 @@ class HashedFileCheckerFactory:
             path=path,
             algorithm=algorithm,
         )
-        warnOfModes(path)
+        warnOfReaders(path)
         return checker

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ISSHPrivateKey, SSHPrivateKey
+from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
@@ -30,14 +32,17 @@ class KeyFiles:
         self._files: dict[tuple[bytes, int | None], WatchedFile[Sequence[AuthorizedKey]]] = {}
         self._once = Once()
 
-    def keys(self, path: str | bytes, owner: int | None = None) -> Sequence[AuthorizedKey]:
-        """Return the keys in a file: none when it isn't there, or can't be used, which is said.
+    def keys(
+        self, path: str | bytes, *, owner: int | None = None, mayBeMissing: bool = True
+    ) -> Sequence[AuthorizedKey] | None:
+        """Return the keys in a file; None when it can't be used, which is said once.
 
         Args:
             path: the file.
             owner: the user ID that it may belong to besides root's and ours.
+            mayBeMissing: whether a file that isn't there is one without keys.
         """
-        if not os.path.lexists(path):
+        if mayBeMissing and not os.path.lexists(path):
             return ()
         name = os.fsencode(path)
         file = self._files.get((name, owner))
@@ -45,7 +50,7 @@ class KeyFiles:
             if len(self._files) >= _WATCHED:
                 self._files.clear()
             file = self._files[name, owner] = self._watch(name, owner)
-        return file.readOrComplain() or ()
+        return file.readOrComplain()
 
     def check(self, path: str | bytes) -> None:
         """See to it that a file can be used.
@@ -53,7 +58,7 @@ class KeyFiles:
         Raises:
             BadFileError: when it can't.
         """
-        self._watch(os.fsencode(path), None).read()
+        self._watch(os.fsencode(os.path.abspath(path)), None).read()
 
     def _watch(self, path: bytes, owner: int | None) -> WatchedFile[Sequence[AuthorizedKey]]:
         parse = partial(parseAuthorizedKeys, os.fsdecode(path), warn=self._once.warn)
@@ -86,13 +91,14 @@ class KeyFilesChecker:
         inThread: InThread = inThread,
         now: Callable[[], float] = time.time,
     ) -> None:
-        if user is None and "%u" not in path.replace("%%", ""):
+        self._forEach = "%u" in path.replace("%%", "")
+        if user is None and not self._forEach:
             raise ValueError(f"{path}: it is not clear whose keys they are")
         self._path = os.path.abspath(path)
         self._user = user
         self._inThread = inThread
         self._now = now
-        self._files = KeyFiles()
+        self.files = KeyFiles()
 
     def requestAvatarId(self, credentials: SSHPrivateKey) -> Deferred[bytes | tuple[()]]:
         """Return a Deferred of the user's name, with the terms that the key's options set.
@@ -107,9 +113,16 @@ class KeyFilesChecker:
         return authorise(user, self.keys(user), credentials, self._now())
 
     def keys(self, user: bytes) -> Sequence[AuthorizedKey]:
-        """Return a user's keys; none when there is no such user. Blocks."""
+        """Return a user's keys; none when there is no such user. Blocks.
+
+        Raises:
+            UnauthorizedLogin: when their file can't be used, which is said once.
+        """
         path = self._pathOf(user)
-        return self._files.keys(path) if path is not None else ()
+        keys = self.files.keys(path, mayBeMissing=self._forEach) if path is not None else ()
+        if keys is None:
+            raise UnauthorizedLogin("the file of keys can't be used")
+        return keys
 
     def _pathOf(self, user: bytes) -> bytes | None:
         """Return a user's file, or None for a name that has none or could leave the folder."""
@@ -149,6 +162,8 @@ class KeyFilesCheckerFactory:
         if not path or user == b"":
             raise InvalidAuthArgumentString(f"say which keys: keys:{self.argStringFormat}")
         plain = path.replace("%%", "%")
+        if re.search("%[^u]|%$", path.replace("%%", "")):
+            raise InvalidAuthArgumentString("behind a % there is only u, for the user, or %")
         if os.path.isdir(plain):
             path = os.path.join(path, "%u")
         if "%u" in path.replace("%%", ""):
@@ -160,5 +175,6 @@ class KeyFilesCheckerFactory:
             raise InvalidAuthArgumentString(
                 f"whose keys are in {path}? Give the user: keys:USER={path}"
             )
-        KeyFiles().check(plain)
-        return KeyFilesChecker(path, user)
+        checker = KeyFilesChecker(path, user or b"")
+        checker.files.check(plain)
+        return checker

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sshecho.cred.identity import Terms
@@ -23,11 +23,17 @@ _MATTERLESS = {
 """Flags about what is not to be had here by anyone."""
 
 _MATTERLESS_WITH_VALUE = {"permitopen", "permitlisten", "tunnel"}
+_KNOWN = {
+    *("pty", "no-pty", "restrict", "from", "command", "expiry-time", "environment"),
+    *_MATTERLESS,
+    *_MATTERLESS_WITH_VALUE,
+}
 
 _QUOTED = rb'"((?:\\"|[^"])*+)"'
 _OPTIONS = re.compile(rb'(?:[^\s"]|%s)++' % _QUOTED)
 _OPTION = re.compile(rb"([A-Za-z0-9-]+)(?:=%s)?(,(?=.)|$)" % _QUOTED, re.DOTALL)
 _VARIABLE = re.compile(rb"(\w+)=(.*)", re.DOTALL | re.ASCII)
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+")
 _TIME = re.compile(rb"(\d{8}(?:\d{4}(?:\d\d)?)?)(Z|UTC)?", re.IGNORECASE)
 _TIME_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
@@ -51,12 +57,7 @@ class Source:
         try:
             return address == ip_address(self.text)  # which can be written in several ways
         except ValueError:
-            return re.fullmatch(_wildcards(self.text), str(address)) is not None
-
-
-def _wildcards(pattern: str) -> str:
-    # Of the shell's wildcards OpenSSH has * and ?, and no brackets.
-    return translate(pattern.lower().replace("[", "[[]"))
+            return fnmatchcase(str(address), self.text.lower())
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def parseOptions(text: bytes) -> KeyOptions:
     while at < len(text):
         found = _OPTION.match(text, at)
         if found is None:
-            raise ValueError("its options can't be read")
+            raise ValueError("its options can't be read (values stand in quotation marks)")
         at = found.end()
         name = found[1].decode().lower()
         value = None if found[2] is None else found[2].replace(rb"\"", b'"')
@@ -151,8 +152,11 @@ def parseOptions(text: bytes) -> KeyOptions:
                 if variable is None:
                     raise ValueError("environment= is not NAME=value")
                 environment.setdefault(variable[1], variable[2])
+            case _ if name in _KNOWN:
+                wants = "takes no value" if value is not None else "takes a value"
+                raise ValueError(f"the option {name} {wants}")
             case _:
-                raise ValueError(f"the option {name} is not known here, or not so")
+                raise ValueError(f"the option {name} is not known here")
     return KeyOptions(sources, expiry, Terms(pty, command, environment))
 
 
@@ -173,6 +177,8 @@ def _parseSources(value: bytes) -> list[Source]:
                 int(text.rpartition("/")[2])  # not a mask written as an address
             except ValueError:
                 raise ValueError(f"from= has no such network: {text}") from None
+        elif not _ADDRESS.fullmatch(text):
+            raise ValueError(f"from= has a host name, and those are not looked up: {text}")
         sources.append(Source(text, pattern.strip().startswith("!")))
     return sources
 

@@ -34,7 +34,7 @@ class MemoryChecker:
         password = self._users.get(credentials.username)
         if plainMatches(credentials.password, password or b"") and password is not None:
             return succeed(credentials.username)
-        return fail(UnauthorizedLogin())
+        return fail(UnauthorizedLogin("no such user" if password is None else "wrong password"))
 
 
 @implementer(ICheckerFactory, IPlugin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -14,7 +13,7 @@ from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from sshecho.cred.files import WatchedFile
+from sshecho.cred.files import WatchedFile, warnOfReaders
 from sshecho.cred.passwords import checkSecret, cost, isHash, matches
 from sshecho.cred.threads import InThread, inThread
 from sshecho.cred.userlines import parseLines
@@ -88,12 +87,6 @@ class PasswordFileChecker:
         raise UnauthorizedLogin("no such user" if secret is None else "wrong password")
 
 
-def warnOfModes(path: str) -> None:
-    """Warn of a file of secrets that others can read."""
-    if os.stat(path).st_mode & 0o044:
-        _log.warn("{path}: others can read it; chmod 600 it", path=path)
-
-
 @implementer(ICheckerFactory, IPlugin)
 class PasswordFileCheckerFactory:
     """Makes a PasswordFileChecker, and warns of what is unwise in its file."""
@@ -129,5 +122,5 @@ class PasswordFileCheckerFactory:
                 plain=plain,
                 all=len(users.secrets),
             )
-        warnOfModes(argstring)
+        warnOfReaders(argstring)
         return checker

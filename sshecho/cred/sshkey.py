@@ -94,7 +94,7 @@ class SystemKeysChecker:
             except BadFileError as error:
                 self._once.warn(f"{path} is not used: {error}")
                 return
-            yield from self._files.keys(path, account.pw_uid)
+            yield from self._files.keys(path, owner=account.pw_uid) or ()
 
 
 @implementer(ICheckerFactory, IPlugin)

@@ -64,6 +64,8 @@ class FileUsers:
         checkUser(user)
         if os.path.lexists(self._path):
             self._read()
+        else:  # what could not be read again is not made
+            checkFolder(os.fsdecode(os.path.dirname(self._path)), strictly=True)
 
     def put(self, user: bytes, secret: bytes) -> bool:
         """Give a user a bcrypt hash; return whether the user is new."""
@@ -80,8 +82,6 @@ class FileUsers:
             text, owner = (b"", None)
             if secret is None or os.path.lexists(self._path):
                 text, owner = self._read()
-            else:  # what could not be read again is not made
-                checkFolder(os.fsdecode(os.path.dirname(self._path)), strictly=True)
             known = user in parseUsers(text).secrets
             if known or secret is not None:
                 self._replace(replaceLine(text, user, secret), owner, folder)
@@ -146,11 +146,12 @@ class DatabaseUsers:
         """Return the users' names, sorted."""
         with self._cursor() as cursor:
             cursor.execute("SELECT username FROM users ORDER BY username")
-            return [str(row[0]).encode() for row in cursor.fetchall()]
+            return [str(row[0]).encode() for row in cursor.fetchall() if row[0] is not None]
 
     def check(self, user: bytes) -> None:
-        """See to it that a column of text can hold this name."""
+        """See to it that a column of text can hold this name, and that there can be one."""
         self._name(user)
+        self._database.check()
 
     def put(self, user: bytes, secret: bytes) -> bool:
         """Give a user a bcrypt hash; return whether the user is new."""

@@ -37,7 +37,7 @@ from twisted.python.failure import Failure
 
 from sshecho.cred.credentials import PublicKey
 from sshecho.cred.realm import ANONYMOUS_USER
-from sshecho.people import peerName, tell, userName
+from sshecho.people import because, peerName, tell, userName
 from sshecho.ssh.algorithms import LARGEST_KEY, USER_SIGNATURES
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.transport import Transport
@@ -190,7 +190,7 @@ class UserAuth(SSHService):
             _log.failure("A login broke, and was denied")
         # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
         if self.method != b"none" or self._askedForMethods:
-            self._report(f"denied ({why})" if why else "denied")
+            self._report("denied", why)
             self._failures += 1
             if self.method == b"password":
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
@@ -214,12 +214,13 @@ class UserAuth(SSHService):
             _log.failure("A login request broke", reason)
         self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
 
-    def _report(self, what: str) -> None:
+    def _report(self, what: str, why: str = "") -> None:
         known = self.method in (b"none", *self._methods)
         tell(
-            "ssh: {user} {what} by {method} from {peer}",
+            "ssh: {user} {what} by {method} from {peer}{why}",
             user=userName(self.user),
             what=what,
             method=self.method.decode() if known else "an unknown method",
             peer=peerName(self.transport.transport.getPeer()),
+            why=because(why),
         )

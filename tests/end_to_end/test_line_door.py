@@ -113,6 +113,14 @@ def test_telnet_spoken(server):
         assert received == expected
 
 
+def test_no_passwords(serve, write):
+    """Where only keys let in, a password is denied like any other, and it is said why."""
+    path = write("authorized", b"")
+    with serve("--auth", f"keys:alice={path}") as server:
+        assert talk(server, b"alice x\r\n.") == DENIED
+    assert any(line.endswith("no checker takes passwords") for line in server.lines)
+
+
 def test_anonymous(serve):
     """The line `anonymous` gets in where that is wanted, and no other name does."""
     with serve("--auth", "anonymous", "--ssh", "off") as server:
