@@ -102,12 +102,10 @@ def test_the_checker_of_your_own():
 
 def test_the_chapters_checker(place):
     """The README's lines with a ConnectionPool are a checker."""
-    [lines] = re.findall(r"```python\n(pool = .*?)```", ROAD, re.DOTALL)
+    [lines] = re.findall(r"```python\n(from [^`]*pool = .*?)```", ROAD, re.DOTALL)
     code = (
-        "from twisted.enterprise import adbapi\n"
         "from twisted.internet import reactor\n"
         "from twisted.cred.credentials import UsernamePassword\n"
-        "from sshecho.cred.databasechecker import DBCredentialsChecker\n"
         f"{lines}\n"
         "answer = checker.requestAvatarId(UsernamePassword(b'alice', b'secret'))\n"
         "answer.addBoth(print).addBoth(lambda _: reactor.stop())\n"
