@@ -13,7 +13,8 @@ One Cred portal stands behind two doors: an SSH server, and a plain TCP server t
 - `sshecho.ssh`: the SSH door.
 - `sshecho.cred`: who is it? The realm, the avatars and the checkers.
 - `sshecho.service`: what listens, within which limits, and what is said on the terminal.
-- `sshecho.tap`: the options, and the only place where the parts are put together.
+- `sshecho.passwd`: writes the users of a file or a database.
+- `sshecho.tap`: the options of serving, and the only place where the parts are put together.
 - `sshecho.dropin`: how twistd finds all this.
 """
 

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, cast
 from urllib.parse import quote
 
-from twisted.enterprise import adbapi
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
 
 from sshecho.cred.files import checkFolder, checkStrictly
-from sshecho.cred.threads import Pool
 
-CONNECTIONS = 10
-"""How many queries run at once; more of them wait."""
 QUERY_TIMEOUT = 10
 """Seconds after which a query, its connecting included, counts as not answered."""
 
@@ -77,14 +68,6 @@ class DBAPI(Protocol):
 
     def connect(self, *arguments: object, **options: object) -> Connection:
         """Return a connection."""
-
-
-class _Transaction(Cursor, Protocol):
-    """adbapi's, a cursor that can get a new connection."""
-
-    def reconnect(self) -> None: ...
-
-    def reopen(self) -> None: ...
 
 
 class DatabaseError(Exception):
@@ -216,10 +199,6 @@ class Database:
         numbers = iter(range(1, len(sql)))
         return _NAME.sub(lambda name: mark.format(name=name[1], number=next(numbers)), sql)
 
-    def pool(self) -> DatabasePool:
-        """Return a pool of connections to it, which runs as the reactor does."""
-        return DatabasePool(self)
-
 
 def parseDatabase(argument: str) -> tuple[Database, str | None]:
     """Parse ``MODULE:CONNECT[;query=SQL]``.
@@ -252,103 +231,3 @@ def isAboutParameters(error: BaseException) -> bool:
 def oneLine(error: BaseException) -> str:
     """Return the first line of what an exception says, or its name."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-
-
-class _Connection(adbapi.Connection):
-    """A connection that is given up when it is lost, without a word."""
-
-    def rollback(self) -> None:
-        """Undo what was begun; when that fails, the next query has a new connection."""
-        pool = self._pool
-        if pool.connections.get(pool.threadID()) is not self._connection:
-            return  # given up already
-        try:
-            self._connection.rollback()
-        except Exception:
-            pool.disconnect(self._connection)
-
-
-class DatabasePool(adbapi.ConnectionPool):
-    """Connections to a database, each in a thread; a lost one is replaced without a word.
-
-    Args:
-        database: which.
-    """
-
-    connectionFactory = _Connection
-
-    def __init__(self, database: Database) -> None:
-        positional, named = database.arguments
-        super().__init__(database.moduleName, *positional, cp_min=0, cp_max=CONNECTIONS, **named)
-        self._database = database
-        self._identities: dict[int, tuple[int, int] | None] = {}
-
-    def start(self) -> None:
-        """Start the threads; called when the reactor runs."""
-        self.threadpool = Pool(0, CONNECTIONS, "database")
-        super().start()
-
-    def connect(self) -> Connection:
-        """Return this thread's connection, a new one if the file is another by now."""
-        thread, identity = self.threadID(), self._database.identity()
-        connection = self.connections.get(thread)
-        if connection is not None and self._identities[thread] != identity:
-            self.disconnect(connection)
-        self._identities[thread] = identity
-        return cast(Connection, super().connect())
-
-    def runQuery(self, query: str, parameters: Parameters = ()) -> Deferred[list[Row]]:
-        """Ask the database, again if its first answer is an error: that may be an old connection.
-
-        Returns:
-            A Deferred of the rows; it fails with what the module raises, or with DatabaseError
-            when there is no answer within `QUERY_TIMEOUT` seconds. Cancelled before its turn,
-            it is not asked at all.
-        """
-        question = _Question(self._database, query, parameters)
-        answer: Deferred[list[Row]] = self.runInteraction(question.ask)
-        answer.addErrback(question.giveUp)
-        return answer.addTimeout(QUERY_TIMEOUT, IReactorTime(self._reactor), question.tooLate)
-
-
-class _Question:
-    """One query, and whether anybody still waits for its answer."""
-
-    def __init__(self, database: Database, query: str, parameters: Parameters) -> None:
-        self._database = database
-        self._query = query
-        self._parameters = parameters
-        self._givenUp = False
-        self._connection: object = None
-
-    def ask(self, transaction: _Transaction) -> list[Row]:
-        """Ask, in a thread; if the connection turns out to be lost, ask again on a new one."""
-        module = self._database.module
-        try:
-            self._execute(transaction)
-        except (module.OperationalError, module.InterfaceError):
-            if self._givenUp:
-                raise
-            transaction.reconnect()
-            transaction.reopen()
-            self._execute(transaction)
-        return transaction.fetchall()
-
-    def _execute(self, transaction: _Transaction) -> None:
-        if self._givenUp:
-            raise DatabaseError("nobody waits for the answer")
-        self._connection = getattr(transaction, "connection", None)  # many modules have it
-        transaction.execute(self._query, self._parameters)
-
-    def giveUp(self, reason: Failure) -> Failure:
-        """Let a query that still waits for its thread be."""
-        self._givenUp = True
-        return reason
-
-    def tooLate(self, _result: object, seconds: float) -> Failure:
-        """Cut the connection, which frees the thread that waits for it."""
-        with suppress(Exception):  # it has no socket, or the module has closed it by now
-            descriptor = os.dup(self._connection.fileno())  # type: ignore[attr-defined]
-            with socket.socket(fileno=descriptor) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
-        return Failure(DatabaseError(f"{self._database}: no answer within {seconds} seconds"))

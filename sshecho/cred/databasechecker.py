@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import (
@@ -14,7 +14,7 @@ from twisted.cred.credentials import (
 )
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import Interface, implementer
@@ -23,16 +23,15 @@ from sshecho.cred.authorizedkeys import authorise, parseAuthorizedKeys
 from sshecho.cred.database import (
     Database,
     DatabaseError,
-    DatabasePool,
     Parameters,
     Row,
-    isAboutParameters,
     oneLine,
     parameters,
     parseDatabase,
 )
+from sshecho.cred.databaselookup import Lookup, RunQuery
+from sshecho.cred.databasepool import DatabasePool
 from sshecho.cred.files import warnOfReaders
-from sshecho.cred.outage import Once, Outage
 from sshecho.cred.passwords import COST, cost, isHash, matches
 from sshecho.cred.threads import InThread, inThread
 from sshecho.people import userName
@@ -43,57 +42,6 @@ _HIGHEST_QUERY = (
     "SELECT max(substr(password, 5, 2)) FROM users"
     " WHERE length(password) = 60 AND substr(password, 5, 2) BETWEEN '04' AND '31'"
 )
-
-RunQuery = Callable[[str, Parameters], Awaitable[list[Row]]]
-"""Asks a database, as adbapi.ConnectionPool.runQuery does."""
-
-
-class _Lookup:
-    """Finds a user's rows; when the database can't be asked there are none, which is said once."""
-
-    def __init__(self, what: str, runQuery: RunQuery, query: str) -> None:
-        self._runQuery = runQuery
-        self._query = query
-        self._outage = Outage(what)
-        self.what = what
-        self.once = Once()
-
-    async def rows(self, user: bytes) -> list[tuple[bytes, bytes]]:
-        """Return name and value of each of a user's rows.
-
-        Raises:
-            UnauthorizedLogin: when the database can't be asked.
-        """
-        try:
-            name = user.decode()
-        except UnicodeDecodeError:
-            return []
-        if "\0" in name:  # which some databases take for an error
-            return []
-        try:
-            answer = await self._runQuery(self._query, parameters(self._query, username=name))
-            rows = [(row[0], row[1]) for row in answer]
-        except CancelledError:  # whoever wanted in has left
-            raise
-        except Exception as error:
-            if isAboutParameters(error):  # a name that the database has no characters for
-                return []
-            self._outage.began(f"{self.what}: {oneLine(error)}")
-            raise UnauthorizedLogin("the database can't be asked") from None
-        self._outage.ended()
-        try:
-            return [(_bytes(name), _bytes(value)) for name, value in rows]
-        except TypeError as error:
-            self.once.warn(f"{self.what}: {userName(user)} has {error}, and is not let in")
-            return []
-
-
-def _bytes(value: object) -> bytes:
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    raise TypeError("a NULL" if value is None else f"{type(value).__name__} where text belongs")
 
 
 @implementer(ICredentialsChecker)
@@ -121,7 +69,7 @@ class DBCredentialsChecker:
         inThread: InThread = inThread,
         name: str = "the database",
     ) -> None:
-        self._lookup = _Lookup(f"the users in {name}", runQuery, query)
+        self._lookup = Lookup(f"the users in {name}", runQuery, query)
         self._highest = highest
         self._inThread = inThread
 
@@ -183,7 +131,7 @@ class DBPublicKeyChecker:
         now: Callable[[], float] = time.time,
         name: str = "the database",
     ) -> None:
-        self._lookup = _Lookup(f"the keys in {name}", runQuery, query)
+        self._lookup = Lookup(f"the keys in {name}", runQuery, query)
         self._inThread = inThread
         self._now = now
 
@@ -272,7 +220,7 @@ class DatabaseChecker:
 
     def _runQuery(self, query: str, parameters: Parameters) -> Deferred[list[Row]]:
         if self._pool is None:
-            self._pool = self._database.pool()
+            self._pool = DatabasePool(self._database)
         return self._pool.runQuery(query, parameters)
 
     def requestAvatarId(

@@ -14,7 +14,7 @@ import pytest
 from postgresql import PROGRAMS, postgresql
 from test_line_door import ACCEPTED, DENIED, talk
 
-from sshecho.cred.database import CONNECTIONS
+from sshecho.cred.databasepool import CONNECTIONS
 
 PATIENCE = 60
 
