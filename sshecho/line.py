@@ -152,7 +152,7 @@ class LineLogin(Protocol, TimeoutMixin):
             self._accept(IProtocolAvatar(avatar), logout)
 
     def _broken(self, reason: Failure) -> None:
-        if reason.check(CancelledError):
+        if self._state is _State.CLOSED and reason.check(CancelledError):
             return  # whoever wanted in has left
         if self._state is _State.CHECKING:
             _log.failure("A login broke, and was denied", reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from io import TextIOWrapper
 from typing import ClassVar
 
 from twisted.python.usage import UsageError
@@ -77,9 +78,11 @@ def run(options: Options) -> int:
     Returns:
         The exit status: 0, or 1 after a line on standard error that says what is wrong.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names, where there is no UTF-8
     try:
         status = _run(options)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return status
     except OSError as error:  # a full disk, a pipe that nobody reads
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -100,7 +103,7 @@ def _run(options: Options) -> int:
     store: UserStore = options["store"]
     if options["list"]:
         for user in store.users():
-            print(escape(user.decode("utf-8", "backslashreplace")).replace("\n", "\\n"))
+            print(escape(user.decode("utf-8", "backslashreplace")))
         return 0
     user = os.fsencode(options["users"][0])
     where = escape(options["auth"])

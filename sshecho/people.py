@@ -15,11 +15,11 @@ _LONGEST_NAME: Final = 100
 
 
 def escape(text: str) -> str:
-    """Return text that can't steer a terminal: all but printable characters escaped.
+    """Return text that can't steer a terminal, or pass for a line of its own.
 
-    The lines of a traceback stay lines.
+    All but printable characters are escaped, line ends too.
     """
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def userName(user: bytes) -> str:

@@ -92,7 +92,7 @@ class Options(CommonOptions, AuthOptionMixin):
         except Exception as error:  # a file that can't be used, or someone else's plugin
             why = str(error) or type(error).__name__
             raise StartError(f"--auth {authType}: {why}") from None
-        if not set(checker.credentialInterfaces) - {ISSHPrivateKey}:
+        if set(checker.credentialInterfaces) == {ISSHPrivateKey}:
             self._onlyKeys = authType
 
     def _checkerFactory(self, option: str, authType: str) -> ICheckerFactory:

@@ -6,7 +6,7 @@ from twisted.conch.error import ValidPublicKey
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import LogLevel
 
 from sshecho.cred.chain import CheckerChain
@@ -105,6 +105,25 @@ def test_slow_checker():
     assert behind.asked == 0
     slow.errback(UnauthorizedLogin())
     assert result(answer) == b"behind"
+
+
+def test_left():
+    """When whoever wanted in has left, the checker is told, nothing is logged, nobody asked."""
+    first, second = Checker(Deferred()), Checker(b"two")
+    with logged() as seen:
+        asking = ask(first, second)
+        asking.cancel()
+        with pytest.raises(CancelledError):
+            result(asking)
+    assert first.answer.called
+    assert (second.asked, seen) == (0, [])
+
+
+def test_a_checker_that_cancels_itself():
+    """A checker whose own work is cancelled is broken like any other, and the next is asked."""
+    with logged() as seen:
+        assert result(ask(Checker(fail(CancelledError())), Checker(b"next"))) == b"next"
+    assert len(seen) == 1
 
 
 def test_the_same_work(write, monkeypatch):

@@ -43,8 +43,8 @@ def test_traceback():
 
 
 def test_escape():
-    """Nothing that comes from the network can steer the terminal."""
-    assert escape("a\x1b[2J\r\x07\x9b\u202e\u00fc\n") == "a\\x1b[2J\\r\\x07\\x9b\\u202e\u00fc\n"
+    """Nothing that comes from the network can steer the terminal, or begin a line."""
+    assert escape("a\x1b[2J\r\x07\x9b\u202e\u00fc\n") == "a\\x1b[2J\\r\\x07\\x9b\\u202e\u00fc\\n"
 
 
 def test_stream_that_is_gone():

@@ -239,6 +239,19 @@ def test_no_table_of_keys(private):
     assert not users.delete(b"alice")
 
 
+def test_keys_that_can_not_be_removed(private, monkeypatch):
+    """When the keys can't be removed, the user is not either, and that is said."""
+    path = private / "users"
+    users = sqlite(path)
+    users.put(b"alice", HASH)
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE public_keys RENAME COLUMN username TO name")
+    connection.close()
+    with pytest.raises(DatabaseError, match="no such column"):
+        users.delete(b"alice")
+    assert users.users() == [b"alice"]
+
+
 def test_folder_that_is_none(private):
     """A folder that is missing is said to be so in one line."""
     with pytest.raises(BadFileError, match="No such file"):

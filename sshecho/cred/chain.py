@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Event
 
 from twisted.conch.error import ValidPublicKey
 from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
 from twisted.cred.credentials import ICredentials
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
@@ -45,21 +46,30 @@ class CheckerChain:
             ValidPublicKey when the credentials are a key without a signature and a checker
             knows the key.
         """
-        return Deferred.fromCoroutine(self._ask(credentials))
+        left = Event()
 
-    async def _ask(self, credentials: ICredentials) -> bytes | tuple[()]:
+        def leave(_: object) -> None:
+            left.set()
+            asking.cancel()
+
+        answer: Deferred[bytes | tuple[()]] = Deferred(leave)
+        asking = Deferred.fromCoroutine(self._ask(credentials, left))
+        asking.addBoth(answer.callback)
+        return answer
+
+    async def _ask(self, credentials: ICredentials, left: Event) -> bytes | tuple[()]:
         whys: dict[str, None] = {}
         for checker in self._checkers:
             try:
                 answer = await maybeDeferred(checker.requestAvatarId, credentials)
             except ValidPublicKey:  # an UnauthorizedLogin too, but it is an answer
                 raise
-            except CancelledError:  # whoever wanted in has left
-                raise
             except UnauthorizedLogin as error:
                 whys[str(error)] = None
                 continue
             except Exception:
+                if left.is_set():  # whoever wanted in
+                    raise
                 self._log.failure("{checker} broke, and lets nobody in", checker=_name(checker))
                 whys["an error"] = None
                 continue

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
+from threading import Lock
 from typing import Protocol, cast
 
 from twisted.enterprise import adbapi
@@ -84,12 +84,20 @@ class DatabasePool(adbapi.ConnectionPool):
         Returns:
             A Deferred of the rows; it fails with what the module raises, or with DatabaseError
             when there is no answer within `QUERY_TIMEOUT` seconds. Cancelled before its turn,
-            it is not asked at all.
+            the query is not sent at all.
         """
         question = _Question(self._database, query, parameters)
-        answer: Deferred[list[Row]] = self.runInteraction(question.ask)
-        answer.addErrback(question.giveUp)
-        return answer.addTimeout(QUERY_TIMEOUT, IReactorTime(self._reactor), question.tooLate)
+        answer: Deferred[list[Row]] = Deferred(question.giveUp)
+
+        def deliver(result: list[Row] | Failure) -> None:
+            if not answer.called:
+                answer.callback(result)  # type: ignore[arg-type]
+
+        asking = self.runInteraction(question.ask)
+        # Counted whether anybody waits or not: a query that hangs must not keep its thread.
+        asking.addTimeout(QUERY_TIMEOUT, IReactorTime(self._reactor), question.tooLate)
+        asking.addBoth(deliver)
+        return answer
 
 
 class _Question:
@@ -100,10 +108,17 @@ class _Question:
         self._query = query
         self._parameters = parameters
         self._givenUp = False
+        self._lock = Lock()
         self._connection: object = None
 
     def ask(self, transaction: _Transaction) -> list[Row]:
         """Ask, in a thread; if the connection turns out to be lost, ask again on a new one."""
+        try:
+            return self._ask(transaction)
+        finally:
+            self._uses(None)
+
+    def _ask(self, transaction: _Transaction) -> list[Row]:
         module = self._database.module
         try:
             self._execute(transaction)
@@ -118,18 +133,23 @@ class _Question:
     def _execute(self, transaction: _Transaction) -> None:
         if self._givenUp:
             raise DatabaseError("nobody waits for the answer")
-        self._connection = getattr(transaction, "connection", None)  # many modules have it
+        self._uses(getattr(transaction, "connection", None))  # many modules have it
         transaction.execute(self._query, self._parameters)
 
-    def giveUp(self, reason: Failure) -> Failure:
+    def _uses(self, connection: object) -> None:
+        with self._lock:
+            self._connection = connection
+
+    def giveUp(self, _answer: object) -> None:
         """Let a query that still waits for its thread be."""
         self._givenUp = True
-        return reason
 
     def tooLate(self, _result: object, seconds: float) -> Failure:
         """Cut the connection, which frees the thread that waits for it."""
-        with suppress(Exception):  # it has no socket, or the module has closed it by now
-            descriptor = os.dup(self._connection.fileno())  # type: ignore[attr-defined]
-            with socket.socket(fileno=descriptor) as connection:
+        self._givenUp = True
+        # It may have no socket, or the module may have closed it by now.
+        with self._lock, suppress(Exception):
+            descriptor: int = self._connection.fileno()  # type: ignore[attr-defined]
+            with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as connection:
                 connection.shutdown(socket.SHUT_RDWR)
         return Failure(DatabaseError(f"{self._database}: no answer within {seconds} seconds"))

@@ -33,6 +33,7 @@ _QUOTED = rb'"((?:\\"|[^"])*+)"'
 _OPTIONS = re.compile(rb'(?:[^\s"]|%s)++' % _QUOTED)
 _OPTION = re.compile(rb"([A-Za-z0-9-]+)(?:=%s)?(,(?=.)|$)" % _QUOTED, re.DOTALL)
 _VARIABLE = re.compile(rb"(\w+)=(.*)", re.DOTALL | re.ASCII)
+_WILDCARD = re.compile(r"[*?]")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+")
 _TIME = re.compile(rb"(\d{8}(?:\d{4}(?:\d\d)?)?)(Z|UTC)?", re.IGNORECASE)
 _TIME_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -54,10 +55,15 @@ class Source:
         """Whether an address is meant."""
         if "/" in self.text:
             return address in ip_network(self.text)
-        try:
-            return address == ip_address(self.text)  # which can be written in several ways
-        except ValueError:
+        if _WILDCARD.search(self.text):
             return fnmatchcase(str(address), self.text.lower())
+        return address == _address(self.text)  # which can be written in several ways
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Return an address, an IPv4 address in place of an IPv6 one that stands for it."""
+    address = ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,9 @@ class KeyOptions:
 
     def _isSource(self, address: str | None) -> bool:
         try:
-            client = ip_address(address or "")
+            client = _address(address or "")
         except ValueError:
             return False
-        client = getattr(client, "ipv4_mapped", None) or client
         matching = [source for source in self.sources or () if source.matches(client)]
         return bool(matching) and not any(source.negated for source in matching)
 
@@ -168,7 +173,7 @@ def _onlyOnce(name: str, before: object) -> None:
 def _parseSources(value: bytes) -> list[Source]:
     sources = []
     for pattern in value.decode("ascii", "replace").split(","):
-        text = pattern.strip().removeprefix("!")
+        text = pattern.removeprefix("!")
         if not text:
             raise ValueError("from= has an empty pattern")
         if "/" in text:
@@ -177,10 +182,21 @@ def _parseSources(value: bytes) -> list[Source]:
                 int(text.rpartition("/")[2])  # not a mask written as an address
             except ValueError:
                 raise ValueError(f"from= has no such network: {text}") from None
-        elif not _ADDRESS.fullmatch(text):
-            raise ValueError(f"from= has a host name, and those are not looked up: {text}")
-        sources.append(Source(text, pattern.strip().startswith("!")))
+        elif not _isAddress(text):
+            raise ValueError(f"from= is for addresses, and host names are not looked up: {text}")
+        sources.append(Source(text, pattern.startswith("!")))
     return sources
+
+
+def _isAddress(text: str) -> bool:
+    """Whether a pattern is an address, or can be one's by its wildcards."""
+    if _WILDCARD.search(text):
+        return _ADDRESS.fullmatch(text) is not None
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parseTime(value: bytes) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import cast
-from unicodedata import normalize
+from unicodedata import category, normalize
 from urllib.parse import unquote, urlsplit
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -16,6 +16,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IReactorTime,
@@ -52,6 +53,7 @@ _clients.noisy = False
 
 _PORTS = {"ldap": 389, "ldaps": 636}
 _START_TLS = re.compile(r"\?{4}!?StartTLS", re.IGNORECASE)
+_PASSED_OVER = re.compile("[\u034f\u180b-\u180d\ufe00-\ufe0f\ufffc]")
 _SPECIAL = re.compile(rb'[\x00-\x20"#+,;<=>\\\x7f]')
 
 
@@ -75,7 +77,20 @@ def canonical(user: bytes) -> bytes | None:
         return None
     if not name or len(user) > LONGEST or name != " ".join(name.split()):
         return None
-    return name.lower().encode() if name == normalize("NFKC", name) else None
+    lower = "".join(map(_lower, name))
+    plain = len(lower) == len(name) and not any(map(_isInvisible, name))
+    return lower.encode() if plain and name == normalize("NFKC", name) else None
+
+
+def _lower(character: str) -> str:
+    # Folding knows both of Greek's small sigmas for one, but makes two letters of others.
+    folded = character.casefold()
+    return folded if len(folded) == 1 else character.lower()
+
+
+def _isInvisible(character: str) -> bool:
+    """Whether a directory passes over a character (RFC 4518, section 2.2)."""
+    return category(character)[0] == "C" or _PASSED_OVER.match(character) is not None
 
 
 @dataclass(frozen=True)
@@ -191,8 +206,8 @@ class LDAPChecker:
             raise UnauthorizedLogin("wrong password")
         try:
             result = await self._bind(self._directory.name(user), password)
-        except CancelledError:  # whoever wanted in has left
-            raise
+        except (CancelledError, ConnectingCancelledError):  # whoever wanted in has left
+            raise CancelledError from None
         except Exception as error:
             self._outage.began(f"{self._directory}: {lostBecause(error)}")
             raise UnauthorizedLogin("the directory can't be asked") from None

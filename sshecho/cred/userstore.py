@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import Protocol
 
 from sshecho.cred.database import Cursor, Database, DatabaseError, oneLine, parameters
@@ -19,6 +19,8 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS public_keys"
     " (username VARCHAR(255) NOT NULL, public_key TEXT NOT NULL)",
 )
+DELETE_USER = "DELETE FROM users WHERE username = {username}"
+DELETE_KEYS = "DELETE FROM public_keys WHERE username = {username}"
 
 
 class UserStore(Protocol):
@@ -132,6 +134,18 @@ class FileUsers:
         os.fsync(folder)
 
 
+class MissingTableError(DatabaseError):
+    """There is no such table."""
+
+
+def isMissingTable(error: Exception) -> bool:
+    """Whether an exception of a database's says that there is no such table."""
+    # PEP 249 has no name for it: an SQLSTATE, or the words of SQLite and of MySQL.
+    if getattr(error, "sqlstate", None) is not None:
+        return getattr(error, "sqlstate", None) == "42P01"
+    return "no such table" in str(error) or "doesn't exist" in str(error)
+
+
 class DatabaseUsers:
     """The users of a database; its tables are made when there are none.
 
@@ -159,17 +173,17 @@ class DatabaseUsers:
         self._database.make()
         try:
             return self._put(name, secret.decode())
-        except DatabaseError as error:
-            # Perhaps there are no tables yet; who may not make them is told the first error.
-            with suppress(DatabaseError):
-                self._makeTables()
-                return self._put(name, secret.decode())
-            raise error from None
+        except MissingTableError as error:
+            self._makeTables(error)
+            return self._put(name, secret.decode())
 
-    def _makeTables(self) -> None:
-        with self._cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(table)
+    def _makeTables(self, why: MissingTableError) -> None:
+        try:
+            with self._cursor() as cursor:
+                for table in TABLES:
+                    cursor.execute(table)
+        except DatabaseError as error:
+            raise DatabaseError(f"{why}, and can't be made: {error}") from None
 
     def _put(self, name: str, secret: str) -> bool:
         values = {"password": secret, "username": name}
@@ -184,15 +198,15 @@ class DatabaseUsers:
     def delete(self, user: bytes) -> bool:
         """Remove a user and their keys; return whether there was one."""
         values = {"username": self._name(user)}
-        keys = False
-        with suppress(DatabaseError), self._cursor() as cursor:  # there may be no table of keys
-            self._execute(cursor, "SELECT * FROM public_keys WHERE username = {username}", values)
-            keys = bool(cursor.fetchall())
+        try:
+            return self._delete(values, DELETE_KEYS, DELETE_USER)
+        except MissingTableError:  # there may be no table of keys
+            return self._delete(values, DELETE_USER)
+
+    def _delete(self, values: dict[str, str], *statements: str) -> bool:
         with self._cursor() as cursor:
-            if keys:
-                self._execute(cursor, "DELETE FROM public_keys WHERE username = {username}", values)
-            users = self._execute(cursor, "DELETE FROM users WHERE username = {username}", values)
-        return keys or users
+            found = [self._execute(cursor, statement, values) for statement in statements]
+        return any(found)
 
     def _execute(self, cursor: Cursor, sql: str, values: dict[str, str]) -> bool:
         query = self._database.query(sql)
@@ -207,7 +221,9 @@ class DatabaseUsers:
                 yield cursor
                 connection.commit()
             except Exception as error:
-                raise DatabaseError(f"{self._database}: {oneLine(error)}") from None
+                why = f"{self._database}: {oneLine(error)}"
+                kind = MissingTableError if isMissingTable(error) else DatabaseError
+                raise kind(why) from None
 
     @staticmethod
     def _name(user: bytes) -> str:

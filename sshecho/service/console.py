@@ -37,7 +37,9 @@ class Console:
         level = event.get("log_level", LogLevel.info)
         mark = "" if level is LogLevel.info else f"{level.name}: "
         with suppress(OSError, ValueError):  # a terminal that is gone, a stream that is closed
-            print(f"{time} {mark}{escape(text)}", file=self._stream, flush=True)
+            # The lines of a traceback stay lines.
+            lines = "\n".join(map(escape, text.split("\n")))
+            print(f"{time} {mark}{lines}", file=self._stream, flush=True)
 
 
 def makeConsole(stream: TextIO) -> ILogObserver:

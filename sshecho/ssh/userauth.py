@@ -117,9 +117,9 @@ class UserAuth(SSHService):
             if not self.transport.closing:
                 self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
             return
-        except CancelledError:
-            raise
         except Exception as error:
+            if isinstance(error, CancelledError) and self.transport.closing:
+                raise  # whoever wanted in has left
             await self._refuse(error)
             return
         if self.transport.closing:

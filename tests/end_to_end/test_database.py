@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -180,11 +181,15 @@ def test_hung_queries(serve, database):
     with ExitStack() as stack:
         server = stack.enter_context(serve("--auth", f"{spec};query={query}", "--ssh", "off"))
         assert login(server, "alice", "secret")
-        waiting = [stack.enter_context(server.connect()) for _ in range(CONNECTIONS)]
-        for connection in waiting:
+        *leaving, patient = (stack.enter_context(server.connect()) for _ in range(CONNECTIONS))
+        for connection in leaving:
             connection.sendall(b"slow secret\n")
-        for connection in waiting:
-            assert connection.recv(1000) == DENIED
+        assert login(server, "alice", "secret")  # so the others are under way
+        patient.sendall(b"slow secret\n")
+        for connection in leaving:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        assert patient.recv(1000) == DENIED
         assert login(server, "alice", "secret")
     assert any("no answer within 10 seconds" in line for line in server.lines)
     execute(
@@ -203,6 +208,15 @@ def test_rights(database):
     assert "has a new password" in passwd("--auth", restricted, "alice")
     assert "is added" in passwd("--auth", restricted, "carol")
     assert "is removed" in passwd("--auth", restricted, "--delete", "carol")
+    execute(spec, "REVOKE ALL ON public_keys FROM writer")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        passwd("--auth", restricted, "--delete", "alice")
+    assert "permission denied for table public_keys" in caught.value.stderr
+    execute(spec, "DROP TABLE users CASCADE")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        passwd("--auth", restricted, "alice")
+    assert 'relation "users" does not exist' in caught.value.stderr
+    assert "can't be made: psycopg: permission denied for schema public" in caught.value.stderr
     execute(spec, "DROP OWNED BY writer")
 
 
