@@ -91,7 +91,7 @@ class DatabasePool(adbapi.ConnectionPool):
 
         def deliver(result: list[Row] | Failure) -> None:
             if not answer.called:
-                answer.callback(result)  # type: ignore[arg-type]
+                answer.callback(result)
 
         asking = self.runInteraction(question.ask)
         # Counted whether anybody waits or not: a query that hangs must not keep its thread.
