@@ -7,7 +7,8 @@ from pyasn1_modules.rfc2251 import LDAPMessage
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
@@ -382,3 +383,22 @@ def test_broken_endpoint():
         assert denied(checker.requestAvatarId(LOGIN))
     [text] = map(formatEvent, seen)
     assert text.startswith("ldap://127.0.0.1:389: one; until")
+
+
+def test_left_while_connecting():
+    """Who leaves while the directory is being connected to is no outage of it."""
+
+    def refuse(connecting: Deferred) -> None:
+        connecting.errback(ConnectingCancelledError(None))
+
+    class Connecting:
+        def connect(self, factory):
+            return Deferred(refuse)
+
+    checker = LDAPChecker(parseURL(URL), Connecting, Clock())
+    with logged() as seen:
+        asking = checker.requestAvatarId(LOGIN)
+        asking.cancel()
+        with pytest.raises(CancelledError):
+            result(asking)
+    assert seen == []

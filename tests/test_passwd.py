@@ -143,6 +143,14 @@ def test_nothing_is_asked_in_vain(passwd, private, kind, monkeypatch):
     assert not list((private / "open").iterdir())
 
 
+def test_no_output(monkeypatch, private):
+    """Without an output the user is written all the same."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"secret\n")))
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["passwd", "--auth", f"file:{private}/users", "alice"]) == 0
+    assert (private / "users").read_bytes().startswith(b"alice:")
+
+
 def test_no_input(monkeypatch, passwd, private):
     """Without any input there is no password."""
     monkeypatch.setattr(sys, "stdin", None)
