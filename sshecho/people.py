@@ -33,6 +33,11 @@ def because(why: str) -> str:
     return f": {escape(why)}" if why else ""
 
 
+def oneLine(error: BaseException | None) -> str:
+    """Return the first line of what an exception says, or its name."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
 def peerName(address: object) -> str:
     """Return an address as people and logs write it.
 

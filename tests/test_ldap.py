@@ -17,15 +17,8 @@ from twisted.logger import formatEvent
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from sshecho.cred.ldap import (
-    TIMEOUT,
-    LDAPChecker,
-    LDAPCheckerFactory,
-    canonical,
-    escape,
-    isLoopback,
-    parseURL,
-)
+from sshecho.cred.directory import canonical, escape, isLoopback, parseURL
+from sshecho.cred.ldap import TIMEOUT, LDAPChecker, LDAPCheckerFactory
 
 URL = "ldap://127.0.0.1/uid=%u,dc=example"
 LOGIN = Password(b"alice", b"pa ss")

@@ -68,7 +68,7 @@ class CheckerChain:
                 whys[str(error)] = None
                 continue
             except Exception:
-                if left.is_set():  # whoever wanted in
+                if left.is_set():  # whoever wanted in has left
                     raise
                 self._log.failure("{checker} broke, and lets nobody in", checker=_name(checker))
                 whys["an error"] = None

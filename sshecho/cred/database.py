@@ -13,6 +13,7 @@ from urllib.parse import quote
 from twisted.python.reflect import namedModule
 
 from sshecho.cred.files import checkFolder, checkStrictly
+from sshecho.people import oneLine
 
 QUERY_TIMEOUT = 10
 """Seconds after which a query, its connecting included, counts as not answered."""
@@ -226,8 +227,3 @@ def isAboutParameters(error: BaseException) -> bool:
     # Which module raised it is not known here; its names are (PEP 249).
     names = {kind.__name__ for kind in type(error).__mro__}
     return isinstance(error, UnicodeError) or "DataError" in names
-
-
-def oneLine(error: BaseException) -> str:
-    """Return the first line of what an exception says, or its name."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -25,7 +25,6 @@ from sshecho.cred.database import (
     DatabaseError,
     Parameters,
     Row,
-    oneLine,
     parameters,
     parseDatabase,
 )
@@ -34,7 +33,7 @@ from sshecho.cred.databasepool import DatabasePool
 from sshecho.cred.files import warnOfReaders
 from sshecho.cred.passwords import COST, cost, isHash, matches
 from sshecho.cred.threads import InThread, inThread
-from sshecho.people import userName
+from sshecho.people import oneLine, userName
 
 USERS_QUERY = "SELECT username, password FROM users WHERE username = {username}"
 KEYS_QUERY = "SELECT username, public_key FROM public_keys WHERE username = {username}"
@@ -177,10 +176,9 @@ class DatabaseChecker:
         self._pool: DatabasePool | None = None
         usersQuery = query or database.query(USERS_QUERY)
         keysQuery = database.query(KEYS_QUERY)
-        if database.path is not None:
-            database.identity()
-            warnOfReaders(database.path)
         self._ask(usersQuery, "" if query else " (sshecho passwd makes the tables)", username="")
+        if database.path is not None:
+            warnOfReaders(database.path)
         highest = COST if query else max(self._highest(), COST)
         name = str(database)
         self.users = DBCredentialsChecker(self._runQuery, usersQuery, highest, name=name)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError
 
-from sshecho.cred.database import Parameters, Row, isAboutParameters, oneLine, parameters
+from sshecho.cred.database import Parameters, Row, isAboutParameters, parameters
 from sshecho.cred.outage import Once, Outage
-from sshecho.people import userName
+from sshecho.people import oneLine, userName
 
 RunQuery = Callable[[str, Parameters], Awaitable[list[Row]]]
 """Asks a database, as adbapi.ConnectionPool.runQuery does."""

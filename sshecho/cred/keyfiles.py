@@ -44,13 +44,7 @@ class KeyFiles:
         """
         if mayBeMissing and not os.path.lexists(path):
             return ()
-        name = os.fsencode(path)
-        file = self._files.get((name, owner))
-        if file is None:
-            if len(self._files) >= _WATCHED:
-                self._files.clear()
-            file = self._files[name, owner] = self._watch(name, owner)
-        return file.readOrComplain()
+        return self._file(os.fsencode(path), owner).readOrComplain()
 
     def check(self, path: str | bytes) -> None:
         """See to it that a file can be used.
@@ -58,11 +52,16 @@ class KeyFiles:
         Raises:
             BadFileError: when it can't.
         """
-        self._watch(os.fsencode(os.path.abspath(path)), None).read()
+        self._file(os.fsencode(os.path.abspath(path)), None).read()
 
-    def _watch(self, path: bytes, owner: int | None) -> WatchedFile[Sequence[AuthorizedKey]]:
-        parse = partial(parseAuthorizedKeys, os.fsdecode(path), warn=self._once.warn)
-        return WatchedFile(path, parse, owner)
+    def _file(self, path: bytes, owner: int | None) -> WatchedFile[Sequence[AuthorizedKey]]:
+        file = self._files.get((path, owner))
+        if file is None:
+            if len(self._files) >= _WATCHED:
+                self._files.clear()
+            parse = partial(parseAuthorizedKeys, os.fsdecode(path), warn=self._once.warn)
+            file = self._files[path, owner] = WatchedFile(path, parse, owner)
+        return file
 
 
 @implementer(ICredentialsChecker)

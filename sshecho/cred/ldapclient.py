@@ -19,6 +19,8 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from sshecho.people import oneLine
+
 START_TLS = b"1.3.6.1.4.1.1466.20037"
 """The name of the extended operation (RFC 4511, section 4.14.1)."""
 MAX_ANSWER = 64 * 1024
@@ -191,4 +193,4 @@ def lostBecause(error: BaseException | None) -> str:
     details = error.args[0] if error is not None and error.args else None
     if isinstance(details, list) and details and isinstance(details[0], tuple):
         return f"TLS: {details[0][-1]}"  # OpenSSL's list of (library, function, reason)
-    return next(iter(str(error).splitlines()), "").rstrip(".") or type(error).__name__
+    return oneLine(error).rstrip(".")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from sshecho.cred.database import Cursor, Database, DatabaseError, oneLine, parameters
+from sshecho.cred.database import Cursor, Database, DatabaseError, parameters
 from sshecho.cred.files import BadFileError, checkFolder, readStrictly
 from sshecho.cred.passwordfile import parseUsers
 from sshecho.cred.userlines import checkUser, replaceLine
+from sshecho.people import oneLine
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS users"
@@ -42,6 +43,12 @@ class UserStore(Protocol):
         """Remove a user; return whether there was one."""
 
 
+class _Content(NamedTuple):
+    text: bytes
+    secrets: Mapping[bytes, bytes]
+    owner: os.stat_result | None
+
+
 class FileUsers:
     """The users of a password file (see `sshecho.cred.passwordfile`).
 
@@ -59,19 +66,16 @@ class FileUsers:
 
     def users(self) -> list[bytes]:
         """Return the users' names, sorted."""
-        return sorted(parseUsers(self._read()[0]).secrets)
+        return sorted(self._read().secrets)
 
     def check(self, user: bytes) -> None:
         """See to it that a line can begin with this name, and that the file can be changed."""
         checkUser(user)
-        if os.path.lexists(self._path):
-            self._read()
-        else:  # what could not be read again is not made
-            checkFolder(os.fsdecode(os.path.dirname(self._path)), strictly=True)
+        self._readOrBegin()
 
     def put(self, user: bytes, secret: bytes) -> bool:
         """Give a user a bcrypt hash; return whether the user is new."""
-        self.check(user)
+        checkUser(user)
         return not self._change(user, secret)
 
     def delete(self, user: bytes) -> bool:
@@ -81,21 +85,25 @@ class FileUsers:
     def _change(self, user: bytes, secret: bytes | None) -> bool:
         """Change a user's line; return whether there was one."""
         with self._locked() as folder:
-            text, owner = (b"", None)
-            if secret is None or os.path.lexists(self._path):
-                text, owner = self._read()
-            known = user in parseUsers(text).secrets
+            now = self._read() if secret is None else self._readOrBegin()
+            known = user in now.secrets
             if known or secret is not None:
-                self._replace(replaceLine(text, user, secret), owner, folder)
+                self._replace(replaceLine(now.text, user, secret), now.owner, folder)
         return known
 
-    def _read(self) -> tuple[bytes, os.stat_result]:
+    def _read(self) -> _Content:
         text, status = readStrictly(self._path)
         try:
-            parseUsers(text)
+            return _Content(text, parseUsers(text).secrets, status)
         except ValueError as error:
             raise BadFileError(f"{self._name}: {error}") from None
-        return text, status
+
+    def _readOrBegin(self) -> _Content:
+        if os.path.lexists(self._path):
+            return self._read()
+        # What could not be read again is not made.
+        checkFolder(os.fsdecode(os.path.dirname(self._path)), strictly=True)
+        return _Content(b"", {}, None)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -141,8 +149,9 @@ class MissingTableError(DatabaseError):
 def isMissingTable(error: Exception) -> bool:
     """Whether an exception of a database's says that there is no such table."""
     # PEP 249 has no name for it: an SQLSTATE, or the words of SQLite and of MySQL.
-    if getattr(error, "sqlstate", None) is not None:
-        return getattr(error, "sqlstate", None) == "42P01"
+    state = getattr(error, "sqlstate", None)
+    if state is not None:
+        return bool(state == "42P01")
     return "no such table" in str(error) or "doesn't exist" in str(error)
 
 
