@@ -266,6 +266,12 @@ class _Link:
     def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
 
+    def writeError(self, data: bytes) -> None:
+        self.write(data)
+
+    def exit(self, _status: int) -> None:
+        self._door.transport.loseConnection()
+
     def pauseProducing(self) -> None:
         self.paused = True
         self._door.transport.pauseProducing()

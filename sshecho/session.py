@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import (
@@ -23,11 +24,17 @@ class Pty:
         term: the value of TERM, such as ``b"xterm-256color"``.
         columns: width in characters, at least 1.
         rows: height in characters, at least 1.
+        width: width in pixels; 0 when it is not known.
+        height: height in pixels; 0 when it is not known.
+        modes: how it is set, such as ``{"ECHO": 1}``, by the names of RFC 4254, section 8.
     """
 
     term: bytes
     columns: int
     rows: int
+    width: int = 0
+    height: int = 0
+    modes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -55,6 +62,16 @@ class ISessionTransport(ITransport, IConsumer, IPushProducer):
     """The transport of an application: a stream that can be paced, and its session."""
 
     session: Session = Attribute("The Session that this transport belongs to.")
+
+    def writeError(data: bytes) -> None:  # noqa: N805 - an interface has no self
+        """Send to the client's standard error, or with the rest where it has only one stream."""
+
+    def exit(status: int) -> None:  # noqa: N805
+        """End the session as `loseConnection` does, which is `exit(0)`.
+
+        Args:
+            status: the exit status, 0 to 255, for a client that can be told one.
+        """
 
 
 def endInput(application: IProtocol, transport: ITransport) -> None:

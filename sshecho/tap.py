@@ -51,6 +51,9 @@ class Options(CommonOptions, AuthOptionMixin):
     synopsis = "[options]"
     optParameters: ClassVar = [
         ["host-keys", None, None, "folder of the ssh_host_*_key files"],
+        ["app", None, None, "MODULE:NAME, what a login gets: it returns an IProtocol"],
+        ["banner", None, None, "file of what is shown before an SSH login"],
+        ["greeting", None, None, "file of what an SSH session with a terminal begins with"],
     ]
     supportedInterfaces = (IUsernamePassword, ISSHPrivateKey, IAnonymous)
     defaultSSH = "tcp:2222:interface=127.0.0.1"
@@ -139,10 +142,15 @@ class Options(CommonOptions, AuthOptionMixin):
         if self._onlyKeys and not self["ssh"]:
             raise UsageError(f"--auth {self._onlyKeys}: only SSH takes keys, and --ssh is off")
         self["demonstration"] = "credCheckers" not in self
+        if self["demonstration"] and self["app"] is not None:
+            raise UsageError("--app: the demonstration login is for the echo only; give --auth")
         if self["demonstration"]:
             user, password = DEMONSTRATION
             self.addChecker(MemoryChecker({user.encode(): password.encode()}))
         # Absolute from the start: twistd may change the folder.
+        for option in ("banner", "greeting"):
+            if self[option] is not None:
+                self[option] = Path(self[option]).absolute()
         folder = os.path.expanduser(self["host-keys"] or defaultHostKeys())
         if self["ssh"] and folder.startswith("~"):
             raise UsageError(f"--host-keys: there is no such home folder: {folder}")
@@ -171,17 +179,24 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
 
         reactor = IReactorCore(theReactor)
     from sshecho.line import LineFactory
+    from sshecho.service.application import loadApplication
     from sshecho.service.doors import Door, House
+    from sshecho.service.reload import Reload
+    from sshecho.service.text import Text
     from sshecho.service.welcome import welcome
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.hostkeys import BadHostKeyError, loadHostKeys
+    from sshecho.ssh.terminal import GREETING
 
     clock = IReactorTime(reactor)
+    application = Echo if config["app"] is None else loadApplication(config["app"])
+    banner = Text("--banner", config["banner"], b"")
+    greeting = Text("--greeting", config["greeting"], GREETING)
     realm = Realm(
         {
-            IProtocolAvatar: partial(EchoAvatar, application=Echo),
-            IConchUser: partial(SSHAvatar, application=Echo),
+            IProtocolAvatar: partial(EchoAvatar, application=application),
+            IConchUser: partial(SSHAvatar, application=application, greeting=greeting),
         }
     )
     portal = makePortal(realm, config["credInterfaces"])
@@ -192,7 +207,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     except BadHostKeyError as error:
         raise StartError(f"host key {error}") from None
     for endpoint in config["ssh"]:
-        doors.append(door("ssh", endpoint, EchoSSHFactory(portal, hostKeys, clock)))
+        doors.append(door("ssh", endpoint, EchoSSHFactory(portal, hostKeys, clock, banner)))
     for endpoint in config["line"]:
         doors.append(door("line", endpoint, LineFactory(portal, clock)))
 
@@ -200,4 +215,6 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
             tell("{line}", line=line)
 
-    return House(doors, announce)
+    house = House(doors, announce)
+    Reload(clock, [banner.read, greeting.read]).setServiceParent(house)
+    return house

@@ -24,7 +24,9 @@ from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.hostkeys import HostKey
 
 DISCONNECT, UNIMPLEMENTED, SERVICE_REQUEST, SERVICE_ACCEPT = 1, 3, 5, 6
-USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_PK_OK = 50, 51, 52, 60
+USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_BANNER = 50, 51, 52, 53
+USERAUTH_PK_OK = USERAUTH_INFO_REQUEST = 60
+USERAUTH_INFO_RESPONSE = 61
 GLOBAL_REQUEST, REQUEST_FAILURE = 80, 82
 OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, WINDOW_ADJUST, DATA = 90, 91, 92, 93, 94
 EXTENDED_DATA, EOF, CLOSE, REQUEST, SUCCESS, FAILURE = 95, 96, 97, 98, 99, 100
@@ -73,9 +75,10 @@ class Pair:
         hostKeys: the server's.
         checkers: for the portal; the user `user` with the password `pass` if not given.
         application: what a session runs.
+        banner: returns what is shown before the login.
     """
 
-    def __init__(self, hostKeys, checkers=None, application=Echo):
+    def __init__(self, hostKeys, checkers=None, application=Echo, banner=bytes):
         self.log = []
         self.clock = Clock()
         portal = makePortal(
@@ -83,7 +86,7 @@ class Pair:
             checkers or {IUsernamePassword: [MemoryChecker({b"user": b"pass"})]},
         )
         keys = [HostKey(Path(), key) for key in hostKeys]
-        factory = EchoSSHFactory(portal, keys, self.clock)
+        factory = EchoSSHFactory(portal, keys, self.clock, banner)
         factory.doStart()
         self.server = factory.buildProtocol(None)
         self.client = Client()

@@ -15,6 +15,7 @@ from sshpair import (
     GLOBAL_REQUEST,
     OPEN,
     OPEN_FAILURE,
+    REQUEST,
     REQUEST_FAILURE,
     SUCCESS,
     WINDOW_ADJUST,
@@ -107,6 +108,86 @@ def test_window_change(pair):
     channel.pty(columns=0, rows=0).request(b"shell")
     channel.data(b"\r").request(b"window-change", size, reply=False).data(b"\r")
     assert sizes == [(80, 24), (100, 50)]
+
+
+@pytest.mark.parametrize("name", [b"TERM", b"HUP", b"KILL"])
+def test_lethal_signals(pair, name):
+    """A signal that ends programs ends the session, which says so; what it owed comes first."""
+    channel = Channel(pair, window=3).request(b"shell")
+    channel.take()
+    channel.data(b"echo").request(b"signal", NS(name), reply=False)
+    assert channel.data(b"behind").take() == [(DATA, NS(b"ech"))]
+    end = REQUEST, NS(b"exit-signal") + b"\0" + NS(name) + b"\0" + NS(b"") + NS(b"")
+    assert channel.grant(100).take() == [(DATA, NS(b"o")), end, (EOF, b""), (CLOSE, b"")]
+
+
+@pytest.mark.parametrize("name", [b"INT", b"USR1", b"SIGTERM", b"", b"\xff"])
+def test_harmless_signals(shell, name):
+    """A signal that means nothing to a shell without a PTY is refused, and the session goes on."""
+    assert shell.request(b"signal", NS(name)).take() == [(FAILURE, b"")]
+    assert shell.data(b"Hi").takeData() == b"Hi"
+
+
+@pytest.mark.parametrize("name", [b"INT", b"TERM"])
+def test_early_signals(pair, name):
+    """Before there is a program there is nothing to send a signal to."""
+    channel = Channel(pair).request(b"signal", NS(name))
+    assert channel.take() == [(FAILURE, b"")]
+    channel.pty().request(b"signal", NS(name))
+    assert channel.take() == [(SUCCESS, b""), (FAILURE, b"")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "payload"), [(b"signal", NS(b"INT")), (b"break", struct.pack(">L", 500))]
+)
+def test_interrupt(pair, request_, payload):
+    """With a PTY an interrupt or a break gives the line up, as ^C does."""
+    channel = Channel(pair).pty().request(b"shell")
+    channel.data(b"lost").take()
+    channel.request(request_, payload)
+    packets = channel.take()
+    assert (SUCCESS, b"") in packets
+    assert any(b"^C\r\n" in payload for number, payload in packets if number == DATA)
+    assert b"\r\nkept\r\n" in channel.data(b"kept\r").takeData()
+
+
+def test_break_without_a_terminal(shell):
+    """A break where there is no terminal is refused."""
+    assert shell.request(b"break", struct.pack(">L", 500)).take() == [(FAILURE, b"")]
+
+
+class Failing(Protocol):
+    """Says what it has to say on standard error, and fails."""
+
+    def connectionMade(self):
+        self.transport.write(b"out")
+        self.transport.writeError(b"error\n")
+        self.transport.exit(3)
+        self.transport.exit(4)
+
+
+def test_errors_and_exit_status():
+    """An application has a standard error, and the first exit status that it gives counts."""
+    channel = Channel(Pair([HOST_KEY], application=Failing).login(), window=5)
+    channel.request(b"exec", NS(b"x"))
+    error = struct.pack(">L", 1)
+    assert channel.take() == [
+        (SUCCESS, b""),
+        (DATA, NS(b"out")),
+        (EXTENDED_DATA, error + NS(b"er")),
+    ]
+    end = [exitStatus(3), *END[1:]]
+    assert channel.grant(100).take() == [(EXTENDED_DATA, error + NS(b"ror\n")), *end]
+
+
+def test_errors_on_a_terminal():
+    """On a terminal errors stand between the lines of the output."""
+    channel = Channel(Pair([HOST_KEY], application=Failing).login()).pty()
+    channel.take()
+    channel.request(b"exec", NS(b"x"))
+    packets = channel.take()
+    assert b"".join(getNS(p)[0] for n, p in packets if n == DATA) == b"outerror\r\n"
+    assert packets[-3:] == [exitStatus(3), *END[1:]]
 
 
 @pytest.mark.parametrize("first", [b"shell", b"exec"])
@@ -223,7 +304,7 @@ def test_environment():
     channel = Channel(Pair([HOST_KEY], application=Asking).login())
     channel.request(b"env", NS(b"LANG") + NS(b"C")).pty(b"vt100", 132, 43)
     channel.request(b"exec", NS(b"run"))
-    assert [number for number, _ in channel.take()] == [SUCCESS] * 3
+    assert [number for number, _ in channel.take()][:3] == [SUCCESS] * 3
     [session] = seen
     assert (session.user, session.door, session.command) == (b"user", "ssh", b"run")
     assert (session.pty.term, session.pty.columns, session.pty.rows) == (b"vt100", 132, 43)

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 
 from sshecho.echo import Echo
 from sshecho.session import ISessionTransport, Pty, Session
-from sshecho.ssh.terminal import Terminal
+from sshecho.ssh.terminal import GREETING, Terminal
 
 
 class Channel(StringTransport):
@@ -22,6 +22,10 @@ class Channel(StringTransport):
         self.pieces = []
         self.full = False  # whether each write fills it
 
+    def exit(self, status):
+        self.status = status
+        self.loseConnection()
+
     def write(self, data):
         self.pieces.append(data)
         super().write(data)
@@ -31,7 +35,7 @@ class Channel(StringTransport):
 
 def run(application=None, command=None) -> tuple[Terminal, Channel]:
     channel = Channel(command)
-    terminal = Terminal(application or Echo())
+    terminal = Terminal(application or Echo(), b"" if command else GREETING)
     terminal.makeConnection(channel)
     return terminal, channel
 

@@ -9,7 +9,10 @@ from sshpair import (
     DISCONNECT,
     SERVICE_REQUEST,
     UNIMPLEMENTED,
+    USERAUTH_BANNER,
     USERAUTH_FAILURE,
+    USERAUTH_INFO_REQUEST,
+    USERAUTH_INFO_RESPONSE,
     USERAUTH_PK_OK,
     USERAUTH_REQUEST,
     USERAUTH_SUCCESS,
@@ -26,7 +29,7 @@ from twisted.logger import LogLevel, formatEvent
 
 from sshecho.cred.keyfiles import KeyFilesChecker
 
-NO_PASSWORD = USERAUTH_FAILURE, NS(b"password") + b"\0"
+NO_PASSWORD = USERAUTH_FAILURE, NS(b"password,keyboard-interactive") + b"\0"
 NO_KEY = USERAUTH_FAILURE, NS(b"publickey") + b"\0"
 
 
@@ -85,6 +88,110 @@ def test_wrong_password(pair, user, password):
     assert pair.log == []
 
 
+QUESTION = NS(b"") * 3 + struct.pack(">L", 1) + NS(b"Password: ") + b"\0"
+
+
+def askedFor(pair, user=b"user"):
+    """Let a client ask to be asked for its password."""
+    head = NS(user) + NS(b"ssh-connection") + NS(b"keyboard-interactive")
+    return pair.send(USERAUTH_REQUEST, head, NS(b""), NS(b""))
+
+
+def answered(pair, *answers):
+    return pair.send(USERAUTH_INFO_RESPONSE, struct.pack(">L", len(answers)), *map(NS, answers))
+
+
+def test_keyboard_interactive(pair):
+    """A client that would rather be asked is asked for the password, unseen, and gets in."""
+    askedFor(pair.requestUserAuth())
+    assert pair.take() == [(USERAUTH_INFO_REQUEST, QUESTION)]
+    assert answered(pair, b"pass").take() == [(USERAUTH_SUCCESS, b"")]
+    assert pair.log == [(b"user", "login")]
+
+
+@pytest.mark.parametrize("user", [b"user", b"nobody"])
+@pytest.mark.parametrize("answers", [(b"wrong",), (b"",), (), (b"pass", b"pass")])
+def test_wrong_answers(pair, user, answers):
+    """Whoever answers anything else gets what a wrong password gets, and may be asked again."""
+    pair.requestUserAuth()
+    for _ in range(2):
+        askedFor(pair, user)
+        assert pair.take() == [(USERAUTH_INFO_REQUEST, QUESTION)]
+        assert answered(pair, *answers).take() == []
+        pair.clock.advance(1)
+        pair.pump.flush()
+        assert pair.take() == [NO_PASSWORD]
+    assert pair.log == []
+
+
+def test_answers_count(pair):
+    """Six wrong answers end the connection, as six wrong passwords do."""
+    pair.requestUserAuth()
+    for _ in range(6):
+        answered(askedFor(pair), b"wrong")
+        pair.clock.advance(1)
+        pair.pump.flush()
+    assert code(pair.take()[-1]) == 14
+
+
+def test_abandoned_question(pair):
+    """Who asks for something else instead of answering gets that, and no word of the question."""
+    askedFor(pair.requestUserAuth())
+    pair.take()
+    pair.password()
+    assert pair.take() == [(USERAUTH_SUCCESS, b"")]
+
+
+def test_abandoned_questions_count(pair):
+    """Questions that are not answered count as tries, but the next request is answered."""
+    pair.requestUserAuth()
+    for _ in range(6):
+        askedFor(pair)
+    assert pair.take() == [(USERAUTH_INFO_REQUEST, QUESTION)] * 6
+    askedFor(pair)
+    assert code(pair.take()[-1]) == 14
+
+
+def test_no_question_that_is_abandoned_already(pair):
+    """Nothing is asked of a client that has sent its next request."""
+    pair.requestUserAuth().password(password=b"wrong")
+    askedFor(pair)
+    pair.password()
+    pair.clock.advance(1)
+    pair.pump.flush()
+    assert pair.take() == [NO_PASSWORD, (USERAUTH_SUCCESS, b"")]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_malformed_answers(pair, asked):
+    """An answer that can't be read, or to nothing, ends the connection."""
+    pair.requestUserAuth()
+    if asked:
+        askedFor(pair)
+        pair.take()
+    pair.send(USERAUTH_INFO_RESPONSE, struct.pack(">L", 1), b"\0\0" if asked else NS(b"pass"))
+    assert code(pair.take()[-1]) == 2
+    assert pair.log == []
+
+
+def test_gone_with_the_question(pair):
+    """A client that leaves instead of answering leaves nothing behind."""
+    askedFor(pair.requestUserAuth())
+    with logged() as events:
+        pair.lose()
+        pair.clock.advance(600)
+    assert [event for event in events if event["log_level"] >= LogLevel.warn] == []
+
+
+def test_banner(hostKey):
+    """The banner comes once, with CR LF, before the answer to the first request."""
+    pair = Pair([hostKey], banner=lambda: "Grüß\nGott\r\n".encode()).requestUserAuth()
+    pair.send(USERAUTH_REQUEST, NS(b"user"), NS(b"ssh-connection"), NS(b"none"))
+    shown = (USERAUTH_BANNER, NS("Grüß\r\nGott\r\n".encode()) + NS(b""))
+    assert pair.take() == [shown, NO_PASSWORD]
+    assert pair.password().take() == [(USERAUTH_SUCCESS, b"")]
+
+
 def test_password_change(pair):
     """A request to change a password is no login, even with the right one."""
     pair.requestUserAuth()
@@ -103,7 +210,7 @@ def test_password_change(pair):
 )
 def test_not_to_be_had(pair, method, service):
     """A method or a service that is not to be had is refused, and the methods that are told."""
-    data = b"\0" + NS(b"pass")
+    data = b"\0" + NS(b"pass") + NS(b"")
     pair.requestUserAuth().send(USERAUTH_REQUEST, NS(b"user"), NS(service), NS(method), data)
     pair.clock.advance(1)
     pair.pump.flush()

@@ -85,6 +85,16 @@ class Connection(SSHConnection):
             )
         channel.begin()
 
+    def sendData(self, channel: SessionChannel, data: bytes) -> None:
+        """Send a session's data, and count it."""
+        self.transport.traffic.sent += len(data)
+        super().sendData(channel, data)
+
+    def sendExtendedData(self, channel: SessionChannel, dataType: int, data: bytes) -> None:
+        """Send a session's errors, and count them."""
+        self.transport.traffic.sent += len(data)
+        super().sendExtendedData(channel, dataType, data)
+
     def pauseProducing(self) -> None:
         """Let every session wait: the client has more to take than it takes."""
         for channel in list(self.channels.values()):

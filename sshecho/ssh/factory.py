@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.conch.ssh.factory import SSHFactory
 from twisted.conch.ssh.service import SSHService
@@ -24,15 +24,23 @@ class EchoSSHFactory(SSHFactory):
         portal: where logins are checked.
         hostKeys: at least one; the first is the one that clients are offered first.
         clock: what time-outs are counted with.
+        banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
     """
 
     protocol = Transport
     noisy = False
     primes = None  # no group exchange is offered
 
-    def __init__(self, portal: Portal, hostKeys: Sequence[HostKey], clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        portal: Portal,
+        hostKeys: Sequence[HostKey],
+        clock: IReactorTime,
+        banner: Callable[[], bytes] = bytes,
+    ) -> None:
         self.portal = portal
         self.clock = clock
+        self.banner = banner
         self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
         self._signatures = [

@@ -6,11 +6,13 @@ import struct
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from twisted.conch.ssh.channel import SSHChannel
-from twisted.conch.ssh.common import getNS
-from twisted.conch.ssh.session import parseRequest_pty_req, parseRequest_window_change
+from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.connection import EXTENDED_DATA_STDERR
+from twisted.conch.ssh.session import parseRequest_window_change
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProducer, IProtocol, IPushProducer
 from twisted.logger import Logger
@@ -19,6 +21,8 @@ from zope.interface import implementer
 
 from sshecho.people import peerName
 from sshecho.session import ISessionTransport, Pty, Session, endInput
+from sshecho.ssh.inspection import INSPECT, Inspection
+from sshecho.ssh.modes import parseModes
 from sshecho.ssh.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,6 +33,9 @@ MAX_ENV = 64
 """How many environment variables a session keeps."""
 MAX_ENV_BYTES = 16 * 1024
 """How many bytes the names and values of a session's environment may have together."""
+
+LETHAL = (b"HUP", b"KILL", b"TERM")
+"""Signals that end a session, as they would end a program that does not mind them."""
 
 ORIGINAL_COMMAND = b"SSH_ORIGINAL_COMMAND"
 """The variable that says what a client asked for who has to run something else."""
@@ -54,6 +61,7 @@ class SessionChannel(SSHChannel):
 
     def channelOpen(self, specificData: bytes) -> None:
         """Begin to wait for requests."""
+        self.opened = self.conn.transport.factory.clock.seconds()
         peer = peerName(self.conn.transport.transport.getPeer())
         terms = self.avatar.terms
         self.session = Session(
@@ -62,12 +70,13 @@ class SessionChannel(SSHChannel):
         self.paused = True  # until there is an application
         self._application: IProtocol | None = None
         self._terminal: Terminal | None = None
+        self._greeting = b""
         self._begun = False
         self._received: deque[bytes] = deque()
         self._eof = False
         self._producer: IPushProducer | None = None
         self._stalled = False
-        self._status = 0
+        self._end = _exitStatus(0)
 
     # What the client asks for.
 
@@ -75,18 +84,44 @@ class SessionChannel(SSHChannel):
         """Keep the terminal's type and size (section 6.2)."""
         if self._application is not None or not self.avatar.terms.pty:
             return False
-        term, (rows, columns, _, _), _ = parseRequest_pty_req(data)
-        self.session.pty = Pty(term, columns or 80, rows or 24)
+        term, rest = getNS(data)
+        columns, rows, width, height = struct.unpack(">4L", rest[:16])
+        modes = parseModes(getNS(rest[16:])[0])
+        self.session.pty = Pty(term, columns or 80, rows or 24, width, height, modes)
         return True
 
     def request_window_change(self, data: bytes) -> bool:
         """Keep the terminal's new size (section 6.7)."""
         if self.session.pty is None:
             return False
-        rows, columns, _, _ = parseRequest_window_change(data)
-        self.session.pty = Pty(self.session.pty.term, columns or 80, rows or 24)
+        rows, columns, width, height = parseRequest_window_change(data)
+        self.session.pty = replace(
+            self.session.pty, columns=columns or 80, rows=rows or 24, width=width, height=height
+        )
         if self._terminal is not None:
             self._terminal.resize()
+        return True
+
+    def request_signal(self, data: bytes) -> bool:
+        """Do what the signal does; refuse those that do nothing here (section 6.9)."""
+        name, _ = getNS(data)
+        if name == b"INT":
+            return self._interrupt()
+        if name not in LETHAL or not self._begun or self.closing:
+            return False
+        self._end = _exitSignal(name)
+        self.loseConnection()
+        return True
+
+    def request_break(self, data: bytes) -> bool:
+        """Interrupt, as a break does on a terminal that is set so (RFC 4335)."""
+        return self._interrupt()
+
+    def _interrupt(self) -> bool:
+        if self._terminal is None or self.closing:
+            return False
+        with self._guarded():
+            self._terminal.interrupt()
         return True
 
     def request_env(self, data: bytes) -> bool:
@@ -109,6 +144,18 @@ class SessionChannel(SSHChannel):
         """Get ready to run the application with a command (section 6.5)."""
         return self._prepare(getNS(data)[0])
 
+    def request_subsystem(self, data: bytes) -> bool:
+        """Get ready to tell what this server sees of the connection (section 6.5)."""
+        name, _ = getNS(data)
+        if name != INSPECT:
+            return False
+        if self.avatar.terms.command is not None:
+            return self._prepare(name)  # whoever has to run something else runs it here too
+        if self._application is not None:
+            return False
+        self._application = Inspection(self)
+        return True
+
     def _prepare(self, asked: bytes | None) -> bool:
         if self._application is not None:
             return False  # a session runs one program
@@ -121,6 +168,7 @@ class SessionChannel(SSHChannel):
         except Exception:
             self._log.failure("An application could not be made")
             return False
+        self._greeting = self.avatar.greeting() if self.session.command is None else b""
         return True
 
     def begin(self) -> None:
@@ -129,7 +177,7 @@ class SessionChannel(SSHChannel):
             return
         self._begun = True
         if self.session.pty is not None:
-            self._application = self._terminal = Terminal(self._application)
+            self._application = self._terminal = Terminal(self._application, self._greeting)
         self.paused = False
         with self._guarded():
             self._application.makeConnection(self)
@@ -140,6 +188,7 @@ class SessionChannel(SSHChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Pass it on, or keep it while the application is not ready for it."""
+        self.conn.transport.traffic.received += len(data)
         if data and not self.closing:
             self._received.append(data)
             self._deliver()
@@ -167,8 +216,7 @@ class SessionChannel(SSHChannel):
             yield
         except Exception:
             self._log.failure("An application broke, and its session is ended")
-            self._status = 1
-            self.loseConnection()
+            self.exit(1)
 
     def extReceived(self, dataType: int, data: bytes) -> None:
         """Drop what a client has no business to send; Conch would log it."""
@@ -194,13 +242,23 @@ class SessionChannel(SSHChannel):
     # What the application does: the rest of ITransport is Conch's.
 
     def loseConnection(self) -> None:
-        """End the session, once all that was written has gone out; its exit status is 0."""
+        """End the session, once all that was written has gone out."""
         self.closing = 1
         if self.buf or self.extBuf or self.localClosed:
             return
-        self.conn.sendRequest(self, b"exit-status", struct.pack(">L", self._status))
+        self.conn.sendRequest(self, *self._end)
         self.conn.sendEOF(self)
         self.conn.sendClose(self)
+
+    def exit(self, status: int) -> None:
+        """End the session with an exit status, unless it is ending already (section 6.10)."""
+        if not self.closing:
+            self._end = _exitStatus(status)
+        self.loseConnection()
+
+    def writeError(self, data: bytes) -> None:
+        """Send to the client's standard error (section 5.2)."""
+        self.writeExtended(EXTENDED_DATA_STDERR, data)
 
     # What paces the two: IConsumer and IPushProducer.
 
@@ -236,7 +294,7 @@ class SessionChannel(SSHChannel):
 
     def goOn(self) -> None:
         """Let the producer go on, if the client takes more and has got everything that waited."""
-        if self._stalled and not self.buf and not self.conn.transport.paused:
+        if self._stalled and not self.buf and not self.extBuf and not self.conn.transport.paused:
             self._stalled = False
             if self._producer is not None:
                 with self._guarded():
@@ -257,3 +315,16 @@ class SessionChannel(SSHChannel):
     def stopProducing(self) -> None:
         """End the session."""
         self.loseConnection()
+
+
+def _exitStatus(status: int) -> tuple[bytes, bytes]:
+    """Return the name and the payload of the request that tells an exit status."""
+    return b"exit-status", struct.pack(">L", status)
+
+
+def _exitSignal(name: bytes) -> tuple[bytes, bytes]:
+    """Return the name and the payload of the request that tells a signal (section 6.10).
+
+    Payload: the signal's name, whether a core was dumped, a message, its language.
+    """
+    return b"exit-signal", NS(name) + b"\0" + NS(b"") + NS(b"")

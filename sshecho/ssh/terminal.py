@@ -7,7 +7,7 @@ application writes begins at the left margin.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import cast
 
@@ -21,22 +21,29 @@ from sshecho.ssh.editor import EndOfInput, Event, Interrupt, LineEditor
 
 GREETING = b"Login successful, please proceed.\n"
 
+Greeting = Callable[[], bytes]
+
+
+def usualGreeting() -> bytes:
+    """Return the greeting of a server that was given no other."""
+    return GREETING
+
 
 @implementer(IHalfCloseableProtocol, ISessionTransport)
 class Terminal(Protocol):
     """The protocol that a session with a PTY runs, and the transport of its application.
-
-    A session with a command has neither greeting nor editor: only its output is a terminal's.
 
     A few keys can bring about much output, such as a long line from the history: so while the
     application is told to wait, what has been typed already waits too.
 
     Args:
         application: what the session runs.
+        greeting: what to show first, in UTF-8; each line ends with LF.
     """
 
-    def __init__(self, application: IProtocol) -> None:
+    def __init__(self, application: IProtocol, greeting: bytes = GREETING) -> None:
         self._application = application
+        self._greeting = greeting
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._events: Iterator[Event] = iter(())
         self._editing = False
@@ -58,18 +65,12 @@ class Terminal(Protocol):
         self._link = cast(ISessionTransport, self.transport)
         assert self.session.pty is not None
         self._editor = LineEditor(self._draw, self.session.pty.columns)
-        if self.session.command is not None:
-            self._application.makeConnection(self)
-            return
-        self.write(GREETING)
+        self.write(self._greeting)
         self._application.makeConnection(self)
         self._prompt()
 
     def dataReceived(self, data: bytes) -> None:
         """Edit; pass each line on once Enter ends it."""
-        if self.session.command is not None:
-            self._application.dataReceived(data)
-            return
         if self._inputEnded:
             return
         self._events = chain(self._events, self._editor.feed(self._decoder.decode(data)))
@@ -100,6 +101,10 @@ class Terminal(Protocol):
         if not isinstance(event, Interrupt):
             self._application.dataReceived(event.encode() + b"\n")
         self._prompt()
+
+    def interrupt(self) -> None:
+        """Do what ^C does, behind what has been typed so far."""
+        self.dataReceived(b"\x03")
 
     def resize(self) -> None:
         """Draw the line anew: the window has another size."""
@@ -165,12 +170,20 @@ class Terminal(Protocol):
         """Show the application's output."""
         self.write(b"".join(data))
 
+    def writeError(self, data: bytes) -> None:
+        """Show the application's errors where its output is: a terminal has no other place."""
+        self.write(data)
+
     def loseConnection(self) -> None:
         """End the session once everything has been shown."""
+        self.exit(0)
+
+    def exit(self, status: int) -> None:
+        """End the session with an exit status once everything has been shown."""
         self._leavePrompt()
         self._ending = True
         self._flush()
-        self._link.loseConnection()
+        self._link.exit(status)
 
     def getPeer(self) -> IAddress:
         """Return the client's address."""

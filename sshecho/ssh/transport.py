@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twisted.conch.ssh.transport import (
@@ -26,10 +28,24 @@ from sshecho.ssh.algorithms import CIPHERS, COMPRESSIONS, KEY_EXCHANGES, MACS, U
 if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
+    from sshecho.ssh.login import Login
 
 _FIRST_OF_A_SERVICE = 50
 
 _log = Logger()
+
+
+@dataclass
+class Traffic:
+    """How much the sessions of one connection have carried so far.
+
+    Attributes:
+        received: bytes of data from the client.
+        sent: bytes of data to the client.
+    """
+
+    received: int = 0
+    sent: int = 0
 
 
 @implementer(IPushProducer)
@@ -43,6 +59,7 @@ class Transport(SSHServerTransport, TimeoutMixin):
     transport: IStreamTransport
     sessionID: bytes
     avatar: SSHAvatar
+    login: Login
     factory: EchoSSHFactory
     version = b"sshecho_" + __version__.encode("ascii")
     ourVersionString = b"SSH-2.0-" + version
@@ -52,10 +69,14 @@ class Transport(SSHServerTransport, TimeoutMixin):
     supportedCompressions = COMPRESSIONS
     closing = False  # whether a goodbye has been said by either side, or the connection is gone
     paused = False  # whether the client has more to take than it takes
+    strictKeyExchange = False  # Conch's packets have none
+    extensions: Mapping[bytes, bytes] = MappingProxyType({})  # those that the client was told of
     _paced = False
 
     def connectionMade(self) -> None:
         """Begin, and give the client its time to log in."""
+        self.begun = self.factory.clock.seconds()
+        self.traffic = Traffic()
         self.setTimeout(LOGIN_GRACE)
         super().connectionMade()
 
@@ -153,8 +174,10 @@ class Transport(SSHServerTransport, TimeoutMixin):
         Conch lists what the host keys sign with, so that a client with an RSA key and a server
         with none would not find together.
         """
-        users = {b"server-sig-algs": b",".join(USER_SIGNATURES)}
-        super().sendExtInfo(list({**dict(extensions), **users}.items()))
+        if self._peerSupportsExtensions:
+            users = {b"server-sig-algs": b",".join(USER_SIGNATURES)}
+            self.extensions = {**dict(extensions), **users}
+            super().sendExtInfo(list(self.extensions.items()))
 
     def sendDisconnect(self, reason: int, desc: bytes) -> None:
         """Say why, and close once that has gone out."""

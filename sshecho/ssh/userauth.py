@@ -16,7 +16,10 @@ from twisted.conch.ssh.transport import (
     DISCONNECT_PROTOCOL_ERROR,
 )
 from twisted.conch.ssh.userauth import (
+    MSG_USERAUTH_BANNER,
     MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_INFO_REQUEST,
+    MSG_USERAUTH_INFO_RESPONSE,
     MSG_USERAUTH_PK_OK,
     MSG_USERAUTH_REQUEST,
     MSG_USERAUTH_SUCCESS,
@@ -36,10 +39,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sshecho.cred.credentials import PublicKey
+from sshecho.cred.keyname import nameKey
 from sshecho.cred.realm import ANONYMOUS_USER
 from sshecho.people import because, peerName, tell, userName
 from sshecho.ssh.algorithms import LARGEST_KEY, USER_SIGNATURES
 from sshecho.ssh.avatar import SSHAvatar
+from sshecho.ssh.login import Attempt, Login
 from sshecho.ssh.transport import Transport
 
 _log = Logger()
@@ -49,8 +54,24 @@ MAX_TRIES = 6
 PASSWORD_DELAY = 1
 """Seconds between a wrong password and the answer."""
 
-_MESSAGES = {MSG_USERAUTH_REQUEST: "MSG_USERAUTH_REQUEST"}
-_METHODS = {ISSHPrivateKey: b"publickey", IUsernamePassword: b"password"}
+_MESSAGES = {
+    MSG_USERAUTH_REQUEST: "MSG_USERAUTH_REQUEST",
+    MSG_USERAUTH_INFO_RESPONSE: "MSG_USERAUTH_INFO_RESPONSE",
+}
+_METHODS = {
+    b"publickey": ISSHPrivateKey,
+    b"password": IUsernamePassword,
+    b"keyboard-interactive": IUsernamePassword,
+}
+_WITH_PASSWORD = (b"password", b"keyboard-interactive")
+
+
+_LONGEST_METHOD = 64
+"""Bytes of a method's name, as RFC 4250 has it; what is longer is cut where it is kept."""
+
+
+class _Abandoned(Exception):
+    """The client has asked for something else instead of answering our question."""
 
 
 class UserAuth(SSHService):
@@ -68,12 +89,14 @@ class UserAuth(SSHService):
     def serviceStarted(self) -> None:
         """Begin to wait for requests."""
         known = self.transport.factory.portal.listCredentialsInterfaces()
-        self._methods = [name for kind, name in _METHODS.items() if kind in known]
+        self._methods = [name for name, kind in _METHODS.items() if kind in known]
         self._anonymous = IAnonymous in known
         self._requests: deque[bytes] = deque()
         self._answering: Deferred[None] | None = None
-        self._failures = 0
+        self._question: Deferred[bytes] | None = None
+        self._refused: list[Attempt] = []
         self._askedForMethods = False
+        self._bannerShown = False
         self.user = self.nextService = self.method = b""
 
     def serviceStopped(self) -> None:
@@ -94,8 +117,31 @@ class UserAuth(SSHService):
                 DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, b"too many requests at once"
             )
         elif len(self._requests) == 1:
+            self._showBanner()
             self._answering = Deferred.fromCoroutine(self._answerAll())
             self._answering.addErrback(self._broken)
+        elif self._question is not None:
+            question, self._question = self._question, None
+            question.errback(_Abandoned())
+
+    def ssh_USERAUTH_INFO_RESPONSE(self, packet: bytes) -> None:
+        """Go on with the answer to our question.
+
+        Payload (RFC 4256, section 3.4): number of answers, the answers.
+        """
+        if self._question is None:
+            self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"nothing was asked")
+            return
+        question, self._question = self._question, None
+        question.callback(packet)
+
+    def _showBanner(self) -> None:
+        """Send what is to be read before the login (RFC 4252, section 5.4): text, language."""
+        banner = self.transport.factory.banner()
+        if banner and not self._bannerShown:
+            text = banner.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            self.transport.sendPacket(MSG_USERAUTH_BANNER, NS(text) + NS(b""))
+        self._bannerShown = True
 
     async def _answerAll(self) -> None:
         while self._requests:
@@ -105,7 +151,14 @@ class UserAuth(SSHService):
 
     async def _answer(self, packet: bytes) -> None:
         self.user, self.nextService, self.method, data = getNS(packet, 3)
-        credentials = self._credentials(data)
+        key = nameKey(getNS(data[1:], 2)[1]) if self.method == b"publickey" else None
+        self._attempt = Attempt(self.method[:_LONGEST_METHOD].decode(errors="replace"), key)
+        try:
+            credentials = await self._credentials(data)
+        except _Abandoned:
+            self._refused.append(self._attempt)  # a try, but one that gets no answer
+            self._endIfTooMany()
+            return
         try:
             if credentials is None:
                 raise UnauthorizedLogin("not to be had here")
@@ -131,7 +184,7 @@ class UserAuth(SSHService):
         else:
             self._accept(cast(SSHAvatar, avatar), logout)
 
-    def _credentials(self, data: bytes) -> ICredentials | None:
+    async def _credentials(self, data: bytes) -> ICredentials | None:
         """Return what the client shows of itself; None for what is not to be had here."""
         if self.nextService != b"ssh-connection":
             return None
@@ -140,7 +193,11 @@ class UserAuth(SSHService):
             return Anonymous() if anonymous else None
         if self.method not in self._methods:
             return None
-        return self._password(data) if self.method == b"password" else self._publicKey(data)
+        if self.method == b"publickey":
+            return self._publicKey(data)
+        if self.method == b"password":
+            return self._password(data)
+        return await self._keyboardInteractive()
 
     def _password(self, data: bytes) -> UsernamePassword | None:
         """Return a password; None for a request to change it.
@@ -148,6 +205,24 @@ class UserAuth(SSHService):
         Payload (RFC 4252, section 8): whether it is to be changed, the password.
         """
         return UsernamePassword(self.user, getNS(data[1:])[0]) if data[:1] == b"\0" else None
+
+    async def _keyboardInteractive(self) -> UsernamePassword | None:
+        """Ask for the password; return it, or None for an answer to something else.
+
+        Our question's payload (RFC 4256, section 3.2): name, instruction, language, number of
+        prompts; each prompt, and whether what is typed may be seen.
+
+        Raises:
+            _Abandoned: when the client asks for something else instead.
+        """
+        if len(self._requests) > 1:
+            raise _Abandoned
+        question = NS(b"") + NS(b"") + NS(b"") + struct.pack(">L", 1) + NS(b"Password: ") + b"\0"
+        self._question = Deferred()
+        self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, question)
+        answer = await self._question
+        (count,) = struct.unpack(">L", answer[:4])
+        return UsernamePassword(self.user, getNS(answer[4:])[0]) if count == 1 else None
 
     def _publicKey(self, data: bytes) -> PublicKey | None:
         """Return a key, with what was signed if it is signed; None for one that we don't take.
@@ -174,6 +249,8 @@ class UserAuth(SSHService):
         self.user = avatar.user
         self._report("logged in")
         self.transport.loggedIn()
+        time = self.transport.factory.clock.seconds()
+        self.transport.login = Login(self._attempt, self._refused, time)
         self.transport.avatar = avatar
         self.transport.logoutFunction = logout
         service = self.transport.factory.getService(self.transport, self.nextService)
@@ -191,16 +268,20 @@ class UserAuth(SSHService):
         # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
         if self.method != b"none" or self._askedForMethods:
             self._report("denied", why)
-            self._failures += 1
-            if self.method == b"password":
+            self._refused.append(self._attempt)
+            if self.method in _WITH_PASSWORD:
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
         self._askedForMethods = self._askedForMethods or self.method == b"none"
-        if self._failures >= MAX_TRIES:
-            tooMany = b"too many authentication failures"
-            self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, tooMany)
-        elif not self.transport.closing:
+        if not self._endIfTooMany() and not self.transport.closing:
             methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
+
+    def _endIfTooMany(self) -> bool:
+        tooMany = len(self._refused) >= MAX_TRIES
+        if tooMany:
+            why = b"too many authentication failures"
+            self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
+        return tooMany
 
     def _disconnect(self, code: int, why: bytes) -> None:
         self._requests.clear()

@@ -1,0 +1,59 @@
+"""SIGHUP: what is read from files is read again, and the sessions go on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sshecho.people import NAMESPACE, tell
+from sshecho.service.start import StartError
+
+_log = Logger(NAMESPACE)
+
+_Handler = Callable[[int, FrameType | None], object] | int | None
+
+
+class Reload(Service):
+    """Reads everything again at SIGHUP.
+
+    Args:
+        clock: what puts it off until the reactor has its turn.
+        readers: each reads something; one that fails with a StartError leaves the old in place.
+    """
+
+    def __init__(self, clock: IReactorTime, readers: Sequence[Callable[[], None]]) -> None:
+        self._clock = clock
+        self._readers = readers
+        self._before: _Handler = None
+
+    def startService(self) -> None:
+        """Begin to mind the signal."""
+        super().startService()
+        self._before = signal.signal(signal.SIGHUP, self._caught)
+
+    def stopService(self) -> None:
+        """Leave the signal to whoever minded it before."""
+        super().stopService()
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+
+    def _caught(self, *_: object) -> None:
+        # A signal comes between any two steps of the program; the reactor's own do this too.
+        self._clock.callLater(0, self.reload)
+
+    def reload(self) -> None:
+        """Read everything again; say what can't be, or that all was."""
+        failed = False
+        for read in self._readers:
+            try:
+                read()
+            except StartError as error:
+                failed = True
+                _log.warn("{why}: the old one stays", why=error.why)
+        if not failed:
+            tell("banner and greeting have been read again")
