@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,3 +72,16 @@ class CountingAvatar:
 
     def logout(self) -> None:
         self._log.append((self.user, "logout"))
+
+
+def eventually(holds: Callable[[], bool], patience: float = 60) -> None:
+    """Wait until something holds that another process brings about.
+
+    Args:
+        holds: whether it does.
+        patience: seconds after which it never will.
+    """
+    end = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.02)

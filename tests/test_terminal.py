@@ -64,6 +64,21 @@ def test_command():
     assert channel.disconnecting
 
 
+def test_unfinished_line():
+    """The prompt begins a line of its own, also behind output that does not end with one."""
+
+    class Asking(Protocol):
+        def connectionMade(self):
+            self.transport.write(b"Your name?")
+            self.transport.write(b"")
+
+    terminal, channel = run(Asking())
+    assert b"Your name?\r\n\r> " in channel.value()
+    channel.clear()
+    terminal.write(b"Hurry")
+    assert b"Hurry\r\n\r> " in channel.value()
+
+
 def test_end_of_input():
     """^D on an empty line, or the client's EOF, ends the session on a new line, once."""
     for end in (lambda t: t.dataReceived(b"\x04"), lambda t: t.readConnectionLost()):

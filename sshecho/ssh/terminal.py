@@ -50,6 +50,7 @@ class Terminal(Protocol):
         self._paused = False
         self._pending: list[bytes] | None = None
         self._prompting = False
+        self._atMargin = True  # whether the prompt can be shown where the output has ended
         self._inputEnded = False
         self._ending = False
 
@@ -135,7 +136,13 @@ class Terminal(Protocol):
     def _prompt(self) -> None:
         if not self._inputEnded and not self._ending:
             self._prompting = True
-            self._editor.show()
+            self._show()
+
+    def _show(self) -> None:
+        if not self._atMargin:
+            self._draw("\r\n")
+            self._atMargin = True
+        self._editor.show()
 
     def _leavePrompt(self) -> None:
         if self._prompting:
@@ -160,11 +167,14 @@ class Terminal(Protocol):
 
     def write(self, data: bytes) -> None:
         """Show the application's output, above the prompt if there is one."""
+        if not data:
+            return
         if self._prompting:
             self._editor.hide()
         self._send(data.replace(b"\n", b"\r\n"))
+        self._atMargin = data.endswith(b"\n")
         if self._prompting:
-            self._editor.show()
+            self._show()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Show the application's output."""
