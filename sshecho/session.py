@@ -62,6 +62,7 @@ class ISessionTransport(ITransport, IConsumer, IPushProducer):
     """The transport of an application: a stream that can be paced, and its session."""
 
     session: Session = Attribute("The Session that this transport belongs to.")
+    disconnecting: bool = Attribute("Whether it is closing; Twisted's LineReceiver asks.")
 
     def writeError(data: bytes) -> None:  # noqa: N805 - an interface has no self
         """Send to the client's standard error, or with the rest where it has only one stream."""

@@ -82,6 +82,10 @@ def test_doors():
         (["--auth", "memory:x"], "--auth memory: give pairs"),
         (["--auth", ""], "there is no such checker"),
         (["--help-auth-type", "bogus"], "no such checker"),
+        (
+            ["--app", "chat:Chat"],
+            "--app: the demonstration login is for the echo only; give --auth",
+        ),
         (["--host-keys", "~nosuchuser/keys"], "no such home folder: ~nosuchuser/keys"),
     ],
 )

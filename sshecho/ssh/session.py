@@ -241,6 +241,11 @@ class SessionChannel(SSHChannel):
 
     # What the application does: the rest of ITransport is Conch's.
 
+    @property
+    def disconnecting(self) -> bool:
+        """Whether it is closing."""
+        return bool(self.closing)
+
     def loseConnection(self) -> None:
         """End the session, once all that was written has gone out."""
         self.closing = 1

@@ -59,6 +59,11 @@ class Terminal(Protocol):
         """The session, as ISessionTransport has it."""
         return self._link.session
 
+    @property
+    def disconnecting(self) -> bool:
+        """Whether it is closing, as ISessionTransport has it."""
+        return self._ending
+
     # The side of the session: IProtocol and IHalfCloseableProtocol.
 
     def connectionMade(self) -> None:

@@ -105,6 +105,10 @@ CASES = [
     (["--host-keys", "{badkey}"], 1, "ssh_host_ed25519_key: not a private key, or damaged"),
     (["--host-keys", "{openkey}"], 1, "permissions 0644 are too open"),
     (["--host-keys", "{broken}"], 1, "{broken}: Not a directory"),
+    (["--banner", "/nonexistent/b"], 1, "--banner /nonexistent/b: No such file or directory"),
+    (["--greeting", "{taken}"], 1, "{taken}: No such file or directory"),
+    (["--auth", "memory:a:b", "--app", "nowhere:X"], 1, "--app nowhere:X: ModuleNotFoundError: No"),
+    (["--auth", "memory:a:b", "--app", "os"], 1, "--app os: not MODULE:NAME, such as chat:Chat"),
 ]
 USAGE = [
     (["--auth", "bogus"], 2, "--auth bogus: there is no such checker"),
