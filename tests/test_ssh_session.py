@@ -30,7 +30,7 @@ from twisted.internet.protocol import Protocol
 
 from sshecho.cred.identity import Identity, Terms
 from sshecho.echo import Echo
-from sshecho.ssh.session import MAX_ENV, MAX_ENV_BYTES
+from sshecho.ssh.session import MAX_ENV, MAX_ENV_BYTES, MAX_TERM
 
 HOST_KEY = Key(ed25519.Ed25519PrivateKey.generate())
 END = [exitStatus(), (EOF, b""), (CLOSE, b"")]
@@ -108,6 +108,12 @@ def test_window_change(pair):
     channel.pty(columns=0, rows=0).request(b"shell")
     channel.data(b"\r").request(b"window-change", size, reply=False).data(b"\r")
     assert sizes == [(80, 24), (100, 50)]
+
+
+def test_long_terminal(pair):
+    """A terminal's name that is too long to be one is refused."""
+    assert Channel(pair).pty(b"x" * (MAX_TERM + 1)).take() == [(FAILURE, b"")]
+    assert Channel(pair, mine=8).pty(b"x" * MAX_TERM).take() == [(SUCCESS, b"")]
 
 
 @pytest.mark.parametrize("name", [b"TERM", b"HUP", b"KILL"])

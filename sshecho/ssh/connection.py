@@ -17,6 +17,7 @@ from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from sshecho.ssh.channel import Channel
 from sshecho.ssh.session import SessionChannel
 from sshecho.ssh.transport import Transport
 
@@ -85,12 +86,12 @@ class Connection(SSHConnection):
             )
         channel.begin()
 
-    def sendData(self, channel: SessionChannel, data: bytes) -> None:
+    def sendData(self, channel: Channel, data: bytes) -> None:
         """Send a session's data, and count it."""
         self.transport.traffic.sent += len(data)
         super().sendData(channel, data)
 
-    def sendExtendedData(self, channel: SessionChannel, dataType: int, data: bytes) -> None:
+    def sendExtendedData(self, channel: Channel, dataType: int, data: bytes) -> None:
         """Send a session's errors, and count them."""
         self.transport.traffic.sent += len(data)
         super().sendExtendedData(channel, dataType, data)
@@ -108,7 +109,7 @@ class Connection(SSHConnection):
     def stopProducing(self) -> None:
         """Nothing to do: serviceStopped says it."""
 
-    def adjustWindow(self, channel: SessionChannel, bytesToAdd: int) -> None:
+    def adjustWindow(self, channel: Channel, bytesToAdd: int) -> None:
         """Let the client send more, unless the channel waits for its own output to be read."""
         if not channel.paused:
             super().adjustWindow(channel, bytesToAdd)

@@ -1,0 +1,217 @@
+"""The channel: a stream to an application, and back, each side at the other's pace."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from twisted.conch.ssh.channel import SSHChannel
+from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.connection import EXTENDED_DATA_STDERR
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IProducer, IProtocol, IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sshecho.session import endInput
+
+if TYPE_CHECKING:
+    from sshecho.ssh.connection import Connection
+
+
+class Channel(SSHChannel):
+    """Conch's channel as the transport of an application.
+
+    Conch's SSHSession gives a program no way to slow down a client that sends more than it
+    reads. Here the channel is a producer like any transport: while it is paused it keeps what
+    still arrives, at most one window, and grants the client no more.
+
+    Attributes:
+        paused: whether the application has told the channel to wait, or there is none yet.
+    """
+
+    conn: Connection
+    _log = Logger()
+
+    def channelOpen(self, specificData: bytes) -> None:
+        """Begin to keep what comes."""
+        self.paused = True
+        self._application: IProtocol | None = None
+        self._received: deque[bytes] = deque()
+        self._eof = False
+        self._producer: IPushProducer | None = None
+        self._stalled = False
+        self._end = _exitStatus(0)
+
+    def run(self, application: IProtocol) -> None:
+        """Join an application to the client, which may have sent something already."""
+        self._application = application
+        self.paused = False
+        with self._guarded():
+            application.makeConnection(self)
+        if not self.paused:
+            self.resumeProducing()
+
+    # What the client sends.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass it on, or keep it while the application is not ready for it."""
+        self.conn.transport.traffic.received += len(data)
+        if data and not self.closing:
+            self._received.append(data)
+            self._deliver()
+
+    def eofReceived(self) -> None:
+        """Nothing more will come, but what is kept still has to be passed on."""
+        self._eof = True
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Pass on what has been received, for as long as the application wants it."""
+        application = cast(IProtocol, self._application)
+        while self._received and not self.paused and not self.closing:
+            with self._guarded():
+                application.dataReceived(self._received.popleft())
+        if self._eof and not self._received and not self.paused and not self.closing:
+            self._eof = False
+            with self._guarded():
+                endInput(application, self)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Let an application that breaks end its own session, and nobody else's."""
+        try:
+            yield
+        except Exception:
+            self._log.failure("An application broke, and its session is ended")
+            self.exit(1)
+
+    def extReceived(self, dataType: int, data: bytes) -> None:
+        """Drop what a client has no business to send; Conch would log it."""
+
+    def closeReceived(self) -> None:
+        """The client wants no more of this session: what it has not taken by now is dropped."""
+        self.buf = b""
+        self.extBuf = []
+        self.closing = 1
+        self.conn.sendClose(self)
+
+    def closed(self) -> None:
+        """Both sides have closed: tell the application, whatever state it is in."""
+        self.closing = 1
+        if self._application is None:
+            return
+        with self._guarded():
+            if self._producer is not None:
+                self._producer.stopProducing()
+        with self._guarded():
+            self._application.connectionLost(Failure(ConnectionDone()))
+
+    # What the application does: the rest of ITransport is Conch's.
+
+    @property
+    def disconnecting(self) -> bool:
+        """Whether it is closing."""
+        return bool(self.closing)
+
+    def loseConnection(self) -> None:
+        """End the session, once all that was written has gone out."""
+        self.closing = 1
+        if self.buf or self.extBuf or self.localClosed:
+            return
+        self.conn.sendRequest(self, *self._end)
+        self.conn.sendEOF(self)
+        self.conn.sendClose(self)
+
+    def exit(self, status: int) -> None:
+        """End the session with an exit status (RFC 4254, section 6.10)."""
+        self._endWith(_exitStatus(status))
+
+    def endBySignal(self, name: bytes) -> None:
+        """End the session as a signal ends a program (RFC 4254, section 6.10).
+
+        Args:
+            name: the signal's, such as ``b"TERM"``.
+        """
+        self._endWith(_exitSignal(name))
+
+    def _endWith(self, request: tuple[bytes, bytes]) -> None:
+        if not self.closing:  # the first word counts
+            self._end = request
+        self.loseConnection()
+
+    def writeError(self, data: bytes) -> None:
+        """Send to the client's standard error (RFC 4254, section 5.2)."""
+        self.writeExtended(EXTENDED_DATA_STDERR, data)
+
+    # What paces the two: IConsumer and IPushProducer.
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Tell a producer to pause when the client's window is full, and when to go on.
+
+        Raises:
+            RuntimeError: for a second producer, or one that has to be asked for each piece.
+        """
+        if self._producer is not None or not streaming:
+            raise RuntimeError("a session takes one producer, and a streaming one")
+        self._producer = cast(IPushProducer, producer)
+        if self._stalled:
+            self._producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+        self._producer = None
+
+    def stopWriting(self) -> None:
+        """Let the producer wait: the client's window is full, or its connection."""
+        self._stalled = True
+        if self._producer is not None:
+            with self._guarded():
+                self._producer.pauseProducing()
+
+    def addWindowBytes(self, data: int) -> None:
+        """The client takes so many bytes more: send what waits, then let the producer go on."""
+        super().addWindowBytes(data)
+        # Not at startWriting, which comes before what waits is sent: a client could make that
+        # grow by a window for each byte that it takes.
+        self.goOn()
+
+    def goOn(self) -> None:
+        """Let the producer go on, if the client takes more and has got everything that waited."""
+        if self._stalled and not self.buf and not self.extBuf and not self.conn.transport.paused:
+            self._stalled = False
+            if self._producer is not None:
+                with self._guarded():
+                    self._producer.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        """Pass nothing on for now, and let the client send no more than its window."""
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """Pass on what has come meanwhile, and let the client send more."""
+        self.paused = False
+        self._deliver()
+        owed = self.localWindowSize - self.localWindowLeft
+        if not self.paused and owed > self.localWindowSize // 2:
+            self.conn.adjustWindow(self, owed)
+
+    def stopProducing(self) -> None:
+        """End the session."""
+        self.loseConnection()
+
+
+def _exitStatus(status: int) -> tuple[bytes, bytes]:
+    """Return the name and the payload of the request that tells an exit status."""
+    return b"exit-status", struct.pack(">L", status)
+
+
+def _exitSignal(name: bytes) -> tuple[bytes, bytes]:
+    """Return the name and the payload of the request that tells a signal (section 6.10).
+
+    Payload: the signal's name, whether a core was dumped, a message, its language.
+    """
+    return b"exit-signal", NS(name) + b"\0" + NS(b"") + NS(b"")
