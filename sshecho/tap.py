@@ -28,6 +28,7 @@ from sshecho.echo import Echo
 from sshecho.options import Options as CommonOptions
 from sshecho.people import tell
 from sshecho.service.start import StartError
+from sshecho.ssh.algorithms import POLICIES
 
 if TYPE_CHECKING:
     from sshecho.service.doors import Door
@@ -73,6 +74,7 @@ class Options(CommonOptions, AuthOptionMixin):
         CommonOptions.__init__(self)
         self["ssh"] = []
         self["line"] = []
+        self["algorithms"] = POLICIES["modern"]
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -82,6 +84,12 @@ class Options(CommonOptions, AuthOptionMixin):
     def opt_line(self, endpoint: str) -> None:
         """Twisted server endpoint of the line door; 'off' closes it; may be given again."""
         self["line"].append(endpoint)
+
+    def opt_algorithms(self, name: str) -> None:
+        """What the SSH door offers: 'modern' (the default), or 'compatible' with older clients."""
+        if name not in POLICIES:
+            raise UsageError(f"--algorithms {name}: it is either {' or '.join(POLICIES)}")
+        self["algorithms"] = POLICIES[name]
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
@@ -207,7 +215,8 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     except BadHostKeyError as error:
         raise StartError(f"host key {error}") from None
     for endpoint in config["ssh"]:
-        doors.append(door("ssh", endpoint, EchoSSHFactory(portal, hostKeys, clock, banner)))
+        factory = EchoSSHFactory(portal, hostKeys, clock, config["algorithms"], banner)
+        doors.append(door("ssh", endpoint, factory))
     for endpoint in config["line"]:
         doors.append(door("line", endpoint, LineFactory(portal, clock)))
 

@@ -86,7 +86,7 @@ class Pair:
             checkers or {IUsernamePassword: [MemoryChecker({b"user": b"pass"})]},
         )
         keys = [HostKey(Path(), key) for key in hostKeys]
-        factory = EchoSSHFactory(portal, keys, self.clock, banner)
+        factory = EchoSSHFactory(portal, keys, self.clock, banner=banner)
         factory.doStart()
         self.server = factory.buildProtocol(None)
         self.client = Client()

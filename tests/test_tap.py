@@ -16,6 +16,7 @@ from sshecho import tap
 from sshecho.__main__ import main
 from sshecho.cred.realm import IProtocolAvatar
 from sshecho.service.start import StartError
+from sshecho.ssh.algorithms import COMPATIBLE, MODERN
 from sshecho.tap import EchoOptions, Options, makeService
 
 
@@ -74,6 +75,7 @@ def test_doors():
         (["--ssh", "off", "--line", "off"], "nothing to serve"),
         (["--ssh", "off", "--ssh", "tcp:1"], "either off or open"),
         (["--line", "haproxy:tcp:1"], "PROXY header"),
+        (["--algorithms", "old"], "--algorithms old: it is either modern or compatible"),
         (["--bogus"], "--bogus not recognized"),
         (["word"], "Wrong number of arguments"),
         (["--ssh"], "requires argument"),
@@ -202,6 +204,26 @@ def test_one_portal(private):
     assert ssh.portal is line._portal
     for interface in (IConchUser, IProtocolAvatar):
         assert ssh.portal.realm.requestAvatar(b"u", None, interface)[0] is interface
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policy"),
+    [
+        ([], MODERN),
+        (["--algorithms", "modern"], MODERN),
+        (["--algorithms", "compatible"], COMPATIBLE),
+    ],
+)
+def test_algorithms(private, arguments, policy):
+    """A connection is offered what --algorithms names, and by default what is modern."""
+    reactor = Loopback()
+    options = parse("--host-keys", str(private), "--line", "off", *arguments)
+    service = makeService(options, reactor)
+    service.startService()
+    transport = reactor.tcpServers[0][1].buildProtocol(None)
+    assert transport.supportedKeyExchanges == list(policy.keyExchanges)
+    assert transport.supportedCiphers == list(policy.ciphers)
+    assert transport.supportedMACs == list(policy.macs)
 
 
 def test_no_host_key_without_an_ssh_door(private):

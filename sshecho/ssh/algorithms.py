@@ -1,29 +1,59 @@
-"""What the SSH door offers and takes: the policy, as data, best first.
+"""What the SSH door offers and takes: the policies, as data, best first.
 
-Nothing that rests on SHA-1, MD5, DES, CBC or DSA, and no compression, which inflates whatever
-a client sends before it has logged in.
+None has anything that rests on SHA-1, MD5, DES, CBC or DSA, and no compression, which inflates
+whatever a client sends before it has logged in.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from twisted.conch.ssh.transport import SSHServerTransport
 
-_WANTED_KEY_EXCHANGES = (
-    b"mlkem768x25519-sha256",
-    b"curve25519-sha256",
-    b"curve25519-sha256@libssh.org",
+
+@dataclass(frozen=True)
+class Policy:
+    """What a connection may be protected with.
+
+    Attributes:
+        keyExchanges: how the two sides agree on keys (RFC 4253, section 7).
+        ciphers: encryption (RFC 4344).
+        macs: integrity (RFC 6668).
+    """
+
+    keyExchanges: tuple[bytes, ...]
+    ciphers: tuple[bytes, ...]
+    macs: tuple[bytes, ...]
+
+
+MODERN = Policy(
+    keyExchanges=tuple(
+        name
+        for name in (
+            b"mlkem768x25519-sha256",
+            b"curve25519-sha256",
+            b"curve25519-sha256@libssh.org",
+        )
+        if name in SSHServerTransport.supportedKeyExchanges  # a young cryptography has ML-KEM
+    ),
+    ciphers=(b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"),
+    macs=(b"hmac-sha2-512", b"hmac-sha2-256"),
 )
+"""What today's clients have."""
 
-KEY_EXCHANGES = [
-    name for name in _WANTED_KEY_EXCHANGES if name in SSHServerTransport.supportedKeyExchanges
-]
-"""How the two sides agree on keys (RFC 4253, section 7): those that Conch has."""
+COMPATIBLE = replace(
+    MODERN,
+    keyExchanges=(
+        *MODERN.keyExchanges,
+        b"ecdh-sha2-nistp256",
+        b"ecdh-sha2-nistp384",
+        b"ecdh-sha2-nistp521",
+    ),
+)
+"""And what older clients need: NIST's curves (RFC 5656), from before Curve25519 came to SSH."""
 
-CIPHERS = [b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"]
-"""Encryption (RFC 4344)."""
-
-MACS = [b"hmac-sha2-512", b"hmac-sha2-256"]
-"""Integrity (RFC 6668)."""
+POLICIES = {"modern": MODERN, "compatible": COMPATIBLE}
+"""What ``--algorithms`` chooses from."""
 
 COMPRESSIONS = [b"none"]
 """Compression (RFC 4253, section 6.2)."""

@@ -10,7 +10,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
-from sshecho.ssh.algorithms import HOST_SIGNATURES
+from sshecho.ssh.algorithms import HOST_SIGNATURES, MODERN, Policy
 from sshecho.ssh.connection import Connection
 from sshecho.ssh.hostkeys import HostKey
 from sshecho.ssh.transport import Transport
@@ -24,6 +24,7 @@ class EchoSSHFactory(SSHFactory):
         portal: where logins are checked.
         hostKeys: at least one; the first is the one that clients are offered first.
         clock: what time-outs are counted with.
+        policy: what connections may be protected with.
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
     """
 
@@ -36,11 +37,13 @@ class EchoSSHFactory(SSHFactory):
         portal: Portal,
         hostKeys: Sequence[HostKey],
         clock: IReactorTime,
+        policy: Policy = MODERN,
         banner: Callable[[], bytes] = bytes,
     ) -> None:
         self.portal = portal
         self.clock = clock
         self.banner = banner
+        self._policy = policy
         self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
         self._signatures = [
@@ -54,6 +57,9 @@ class EchoSSHFactory(SSHFactory):
         """Return the transport of a new connection."""
         transport = Factory.buildProtocol(self, addr)
         assert isinstance(transport, Transport)
+        transport.supportedKeyExchanges = list(self._policy.keyExchanges)
+        transport.supportedCiphers = list(self._policy.ciphers)
+        transport.supportedMACs = list(self._policy.macs)
         transport.supportedPublicKeys = self._signatures
         return transport
 

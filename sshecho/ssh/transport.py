@@ -23,7 +23,7 @@ from zope.interface import implementer
 from sshecho import __version__
 from sshecho.service.limits import LINGER, LOGIN_GRACE
 from sshecho.session import IStreamTransport
-from sshecho.ssh.algorithms import CIPHERS, COMPRESSIONS, KEY_EXCHANGES, MACS, USER_SIGNATURES
+from sshecho.ssh.algorithms import COMPRESSIONS, USER_SIGNATURES
 
 if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
@@ -50,7 +50,7 @@ class Traffic:
 
 @implementer(IPushProducer)
 class Transport(SSHServerTransport, TimeoutMixin):
-    """Conch's transport with our policy, paced by what the client reads.
+    """Conch's transport with the factory's policy, paced by what the client reads.
 
     A message that can't be read ends the connection, with the code for it and no traceback; and
     a login is logged out whatever else breaks as its connection ends.
@@ -63,9 +63,6 @@ class Transport(SSHServerTransport, TimeoutMixin):
     factory: EchoSSHFactory
     version = b"sshecho_" + __version__.encode("ascii")
     ourVersionString = b"SSH-2.0-" + version
-    supportedKeyExchanges = KEY_EXCHANGES
-    supportedCiphers = CIPHERS
-    supportedMACs = MACS
     supportedCompressions = COMPRESSIONS
     closing = False  # whether a goodbye has been said by either side, or the connection is gone
     paused = False  # whether the client has more to take than it takes
