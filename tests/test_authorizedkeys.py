@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from certificates import TOUCHED, VERIFIED, PlainKey, SecurityKey, certify
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.ssh.common import NS
@@ -16,6 +17,8 @@ from sshecho.cred.identity import termsOf
 ED25519 = Key(ed25519.Ed25519PrivateKey.generate())
 ECDSA = Key(ec.generate_private_key(ec.SECP384R1()))
 RSA = Key(rsa.generate_private_key(65537, 2048))
+CA = PlainKey(ed25519.Ed25519PrivateKey.generate())
+USER_KEY = PlainKey(ed25519.Ed25519PrivateKey.generate())
 SHORT = Key(rsa.generate_private_key(65537, 1024))
 
 
@@ -128,3 +131,118 @@ def test_wrong_signature():
     credentials.sigData = b"other data"
     with pytest.raises(UnauthorizedLogin, match="the signature is wrong"):
         authorise(b"user", keys, credentials, 0)
+
+
+def signedBy(key, blob=None, address="192.0.2.1", signed=True) -> PublicKey:
+    """Return what a client shows of a security key, or of a key in a certificate."""
+    signature = key.sign(b"data") if signed else None
+    return PublicKey(b"user", b"", blob or key.blob, b"data", signature, address)
+
+
+def lineOf(key, options: bytes = b"") -> bytes:
+    return options + key.name + b" " + base64.b64encode(key.blob) + b"\n"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+@pytest.mark.parametrize(
+    ("flags", "options", "why"),
+    [
+        (TOUCHED, b"", None),
+        (0, b"", "was not touched"),
+        (VERIFIED, b"", "was not touched"),
+        (0, b"no-touch-required ", None),
+        (TOUCHED, b"verify-required ", "did not verify"),
+        (TOUCHED | VERIFIED, b"verify-required ", None),
+        (VERIFIED, b"verify-required ", "was not touched"),
+        (VERIFIED, b"no-touch-required,verify-required ", None),
+        (0, b"no-touch-required,verify-required ", "did not verify"),
+    ],
+)
+def test_security_keys(kind, flags, options, why):
+    """A security key has to be touched, unless its line says not; and to verify if it says so."""
+    key = SecurityKey(kind, flags)
+    keys, warnings = parse(lineOf(key, options))
+    assert warnings == []
+    with pytest.raises(ValidPublicKey):
+        authorise(b"user", keys, signedBy(key, signed=False), 0)
+    if why is None:
+        assert authorise(b"user", keys, signedBy(key), 0) == b"user"
+    else:
+        with pytest.raises(UnauthorizedLogin, match=why):
+            authorise(b"user", keys, signedBy(key), 0)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_verify_required_of_another_key(signed):
+    """A key that can't verify its user lets nobody in where that is required."""
+    keys, _ = parse(line(ED25519, b"verify-required "))
+    with pytest.raises(UnauthorizedLogin, match="can't verify its user") as caught:
+        authorise(b"user", keys, shown(ED25519, signed=signed), 0)
+    assert caught.type is UnauthorizedLogin
+
+
+@pytest.mark.parametrize(
+    ("options", "principals", "why"),
+    [
+        (b"cert-authority ", [b"user"], None),
+        (b"cert-authority ", [b"other"], "is not for this user"),
+        (b"cert-authority ", [], "is not for this user"),
+        (b'cert-authority,principals="a,b" ', [b"b"], None),
+        (b'cert-authority,principals="a,b" ', [b"user"], "is not for this user"),
+        (b'cert-authority,principals="a,b" ', [], "is not for this user"),
+        (b'cert-authority,from="10.0.0.1" ', [b"user"], "not for this address"),
+        (b'cert-authority,expiry-time="19700101Z" ', [b"user"], "the key has expired"),
+        (b'cert-authority,command="x" ', [b"user"], "is not the command="),
+        (b"cert-authority,verify-required ", [b"user"], "can't verify its user"),
+        (b"", [b"user"], "authority is not listed"),
+    ],
+)
+@pytest.mark.parametrize("signed", [True, False])
+def test_cert_authority(options, principals, why, signed):
+    """A line for an authority lets in by a certificate, on both's terms, and by nothing else."""
+    keys, warnings = parse(lineOf(CA, options))
+    assert warnings == []
+    blob = certify(USER_KEY, CA, principals=principals, critical={b"force-command": NS(b"y")})
+    credentials = signedBy(USER_KEY, blob, signed=signed)
+    if why is not None:
+        with pytest.raises(UnauthorizedLogin, match=why) as caught:
+            authorise(b"user", keys, credentials, 0)
+        assert caught.type is UnauthorizedLogin
+    elif signed:
+        assert termsOf(authorise(b"user", keys, credentials, 0)).command == b"y"
+    else:
+        with pytest.raises(ValidPublicKey):
+            authorise(b"user", keys, credentials, 0)
+
+
+def test_another_line_of_the_same_authority():
+    """An authority that stands there twice is used on the first terms that let the user in."""
+    keys, _ = parse(
+        lineOf(CA, b'cert-authority,principals="other",command="a" '),
+        lineOf(CA, b'cert-authority,command="b" '),
+    )
+    credentials = signedBy(USER_KEY, certify(USER_KEY, CA))
+    assert termsOf(authorise(b"user", keys, credentials, 0)).command == b"b"
+
+
+def test_the_key_of_an_authority():
+    """An authority's own key lets nobody in, and that of a user certifies nobody."""
+    keys, _ = parse(lineOf(CA, b"cert-authority "))
+    with pytest.raises(UnauthorizedLogin, match="the key is not listed"):
+        authorise(b"user", keys, signedBy(CA), 0)
+
+
+@pytest.mark.parametrize("blob", [certify(USER_KEY, CA)[:-1], certify(CA, CA)])
+def test_not_of_the_certified_key(blob):
+    """A damaged certificate, and a signature by another key than the one certified, are denied."""
+    keys, _ = parse(lineOf(CA, b"cert-authority "))
+    with pytest.raises(UnauthorizedLogin, match=r"damaged|the signature is wrong"):
+        authorise(b"user", keys, signedBy(USER_KEY, blob), 0)
+
+
+def test_certificates_are_no_lines():
+    """A certificate in place of a key is left out with a warning."""
+    line = b"ssh-ed25519-cert-v01@openssh.com " + base64.b64encode(certify(USER_KEY, CA))
+    keys, [warning] = parse(line)
+    assert keys == []
+    assert "no key of a type that is accepted" in warning

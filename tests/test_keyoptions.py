@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sshecho.cred.identity import Terms
 from sshecho.cred.keyoptions import KeyOptions, parseOptions, splitOptions
+from sshecho.cred.sources import parseSourceAddresses
 
 
 @pytest.mark.parametrize(
@@ -61,10 +62,13 @@ def test_terms(text, terms):
     "text",
     [
         b"unknown",
-        b"cert-authority",
         b'principals="a"',
-        b"verify-required",
-        b"no-touch-required",
+        b"cert-authority,principals",
+        b'cert-authority,principals=""',
+        b'cert-authority,principals="a",principals="b"',
+        b'cert-authority="a"',
+        b"verify-required=yes",
+        b'no-touch-required="yes"',
         b"no-pty,",
         b",no-pty",
         b"no-pty,,pty",
@@ -103,6 +107,67 @@ def test_closed(text):
     """What is not known, or not understood, closes the line."""
     with pytest.raises(ValueError, match=r"\w"):
         parseOptions(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (b"no-touch-required", KeyOptions(touchRequired=False)),
+        (b"Verify-Required", KeyOptions(verifyRequired=True)),
+        (b"cert-authority", KeyOptions(isAuthority=True)),
+        (
+            b'principals="alice,b b",cert-authority',
+            KeyOptions(isAuthority=True, principals=[b"alice", b"b b"]),
+        ),
+    ],
+)
+def test_of_security_keys_and_authorities(text, options):
+    """Security keys and keys of authorities have options of their own."""
+    assert parseOptions(text) == options
+
+
+@pytest.mark.parametrize(
+    ("line", "certificate", "both"),
+    [
+        (b"no-touch-required", KeyOptions(), KeyOptions()),
+        (b"", KeyOptions(touchRequired=False), KeyOptions()),
+        (
+            b"no-touch-required",
+            KeyOptions(touchRequired=False),
+            KeyOptions(touchRequired=False),
+        ),
+        (b"verify-required", KeyOptions(), KeyOptions(verifyRequired=True)),
+        (b"", KeyOptions(verifyRequired=True), KeyOptions(verifyRequired=True)),
+        (b"no-pty", KeyOptions(), KeyOptions(terms=Terms(pty=False))),
+        (b"", KeyOptions(terms=Terms(pty=False)), KeyOptions(terms=Terms(pty=False))),
+        (b'command="a"', KeyOptions(), KeyOptions(terms=Terms(command=b"a"))),
+        (b"", KeyOptions(terms=Terms(command=b"")), KeyOptions(terms=Terms(command=b""))),
+        (
+            b'command="a",environment="A=1"',
+            KeyOptions(terms=Terms(command=b"a")),
+            KeyOptions(terms=Terms(command=b"a", environment={b"A": b"1"})),
+        ),
+        (b'expiry-time="19700101Z"', KeyOptions(), KeyOptions(expiry=0)),
+    ],
+)
+def test_narrowed(line, certificate, both):
+    """Of an authority's options and its certificate's the stricter hold."""
+    assert parseOptions(line).narrowedBy(certificate) == both
+
+
+def test_narrowed_sources():
+    """An address must be one that both allow."""
+    certificate = KeyOptions(sources=(parseSourceAddresses(b"10.0.0.0/8"),))
+    both = parseOptions(b'from="10.1.*,192.0.2.1"').narrowedBy(certificate)
+    assert both.refusal("10.1.0.1", 0) is None
+    for address in ("10.2.0.1", "192.0.2.1", "203.0.113.1"):
+        assert both.refusal(address, 0) == "the key is not for this address"
+
+
+def test_two_commands():
+    """Where both force a command, and not the same, neither is run."""
+    with pytest.raises(ValueError, match="force-command is not the command="):
+        parseOptions(b'command="a"').narrowedBy(KeyOptions(terms=Terms(command=b"b")))
 
 
 @given(st.binary(max_size=60))

@@ -1,9 +1,11 @@
 """The ssh-userauth service, seen by a client."""
 
+import base64
 import struct
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from certificates import PlainKey, SecurityKey, certify
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from helpers import inline, logged
 from sshpair import (
     DISCONNECT,
@@ -27,6 +29,8 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogLevel, formatEvent
 
+from sshecho.cred.certificate import LARGEST_CERTIFICATE
+from sshecho.cred.certificateauthority import CertificateChecker
 from sshecho.cred.keyfiles import KeyFilesChecker
 
 NO_PASSWORD = USERAUTH_FAILURE, NS(b"password,keyboard-interactive") + b"\0"
@@ -246,6 +250,17 @@ def test_wrong_key(keyPair, keys, user, kind, algorithm, signed):
     assert keyPair.log == []
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_dsa(hostKey, write, signed):
+    """A DSA key is denied, though its user's file lists it."""
+    key = Key(dsa.generate_private_key(1024))
+    path = write("keys", key.public().toString("OPENSSH"))
+    checker = KeyFilesChecker(str(path), b"user", inline)
+    pair = Pair([hostKey], {ISSHPrivateKey: [checker]}).requestUserAuth()
+    pair.key(b"user", key, b"ssh-dss", signed=signed)
+    assert pair.take() == [NO_KEY]
+
+
 def test_wrong_signature(keyPair, keys):
     """A signature of something else is denied."""
     keyPair.key(b"user", keys["ed25519"], data=b"something else")
@@ -270,11 +285,112 @@ def test_odd_keys(keyPair, blob):
     assert keyPair.take() == [NO_KEY]
 
 
+SIGNATURES = [
+    b"ssh-ed25519",
+    b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521",
+    b"rsa-sha2-512",
+    b"rsa-sha2-256",
+    b"sk-ssh-ed25519@openssh.com",
+    b"sk-ecdsa-sha2-nistp256@openssh.com",
+]
+
+
 def test_what_users_may_sign_with(pair):
     """The server tells what users may sign with, whatever its host keys are (RFC 8308)."""
-    fresh = pair.client.peerExtensions[b"server-sig-algs"].split(b",")
-    assert b"rsa-sha2-512" in fresh
-    assert b"ssh-rsa" not in fresh
+    assert pair.client.peerExtensions[b"server-sig-algs"].split(b",") == SIGNATURES
+
+
+AUTHORITY = PlainKey(ed25519.Ed25519PrivateKey.generate())
+CERTIFIED = {
+    b"ssh-ed25519-cert-v01@openssh.com": PlainKey(ed25519.Ed25519PrivateKey.generate()),
+    b"ecdsa-sha2-nistp256-cert-v01@openssh.com": PlainKey(ec.generate_private_key(ec.SECP256R1())),
+    b"ecdsa-sha2-nistp384-cert-v01@openssh.com": PlainKey(ec.generate_private_key(ec.SECP384R1())),
+    b"ecdsa-sha2-nistp521-cert-v01@openssh.com": PlainKey(ec.generate_private_key(ec.SECP521R1())),
+    b"rsa-sha2-512-cert-v01@openssh.com": PlainKey(rsa.generate_private_key(65537, 2048)),
+    b"rsa-sha2-256-cert-v01@openssh.com": PlainKey(rsa.generate_private_key(65537, 2048)),
+    b"sk-ssh-ed25519-cert-v01@openssh.com": SecurityKey("ed25519"),
+    b"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com": SecurityKey("ecdsa"),
+}
+
+
+@pytest.fixture
+def certificatePair(hostKey, write) -> Pair:
+    path = write("ca", b"ssh-ed25519 " + base64.b64encode(AUTHORITY.blob))
+    checker = CertificateChecker(str(path), inline)
+    return Pair([hostKey], {ISSHPrivateKey: [checker]}).requestUserAuth()
+
+
+def show(pair, algorithm, blob, key=None, signature=None):
+    """Show a certificate, and sign with its key if it is given."""
+    head = NS(b"user") + NS(b"ssh-connection") + NS(b"publickey") + bytes([key is not None])
+    head += NS(algorithm) + NS(blob)
+    if key is not None:
+        message = NS(pair.client.sessionID) + bytes([USERAUTH_REQUEST]) + head
+        head += NS(key.sign(message, signature))
+    return pair.send(USERAUTH_REQUEST, head).take()
+
+
+@pytest.mark.parametrize("algorithm", CERTIFIED)
+def test_certificate(certificatePair, algorithm):
+    """A certificate is known when it is offered, and is a login when its key has signed."""
+    key = CERTIFIED[algorithm]
+    blob = certify(key, AUTHORITY)
+    plain = algorithm.replace(b"-cert-v01@openssh.com", b"")
+    known = [(USERAUTH_PK_OK, NS(algorithm) + NS(blob))]
+    assert show(certificatePair, algorithm, blob) == known
+    assert show(certificatePair, algorithm, blob, key, plain) == [(USERAUTH_SUCCESS, b"")]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize(
+    ("algorithm", "signature"),
+    [
+        (b"ssh-rsa-cert-v01@openssh.com", b"ssh-rsa"),
+        (b"ssh-rsa-cert-v01@openssh.com", b"rsa-sha2-512"),
+        (b"rsa-sha2-512", b"rsa-sha2-512"),
+        (b"ssh-ed25519-cert-v01@openssh.com", b"rsa-sha2-512"),
+    ],
+)
+def test_certificate_by_another_algorithm(certificatePair, algorithm, signature, signed):
+    """An algorithm that is not the certificate's is denied, and SHA-1, whatever has signed."""
+    key = CERTIFIED[b"rsa-sha2-512-cert-v01@openssh.com"]
+    blob = certify(key, AUTHORITY)
+    answer = show(certificatePair, algorithm, blob, key if signed else None, signature)
+    assert answer == [NO_KEY]
+
+
+@pytest.mark.parametrize("signature", [b"ssh-rsa", b"rsa-sha2-256"])
+def test_certificate_signed_with_another_algorithm(certificatePair, signature):
+    """A signature that says another algorithm than the certificate's request is denied."""
+    algorithm = b"rsa-sha2-512-cert-v01@openssh.com"
+    key = CERTIFIED[algorithm]
+    blob = certify(key, AUTHORITY)
+    assert show(certificatePair, algorithm, blob, key, signature) == [NO_KEY]
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_size_of_certificates(certificatePair, monkeypatch, largest):
+    """A certificate may be larger than a key, and beyond its own bound reaches no checker."""
+    algorithm, key = next(iter(CERTIFIED.items()))
+    room = LARGEST_CERTIFICATE - len(certify(key, AUTHORITY, principals=[b"user", b""]))
+    blob = certify(key, AUTHORITY, principals=[b"user", b"x" * (room + 1 - largest)])
+    monkeypatch.setattr("sshecho.cred.certificate.LARGEST_CERTIFICATE", 1 << 20)
+    number, _ = show(certificatePair, algorithm, blob)[0]
+    assert number == (USERAUTH_PK_OK if largest else USERAUTH_FAILURE)
+
+
+@pytest.mark.parametrize(
+    "blob", [b"x" * 9000, b"", NS(b"sk-ssh-ed25519@openssh.com") + b"\xff" * 8]
+)
+@pytest.mark.parametrize("algorithm", [b"sk-ssh-ed25519@openssh.com", *CERTIFIED])
+def test_odd_certificates(certificatePair, algorithm, blob):
+    """What is no certificate, or a damaged one, is denied, and nothing breaks."""
+    with logged() as seen:
+        for shown in (blob, NS(algorithm) + blob):
+            assert show(certificatePair, algorithm, shown) == [NO_KEY]
+    assert not [event for event in seen if event["log_level"] > LogLevel.info]
 
 
 def anonymousPair(hostKey):

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twisted.conch.error import ValidPublicKey
-from twisted.conch.ssh.common import NS
-from twisted.conch.ssh.keys import Key
 from twisted.cred.credentials import SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
 
+from sshecho.cred.certificate import isCertificate, judge, parseCertificate
 from sshecho.cred.identity import Identity
 from sshecho.cred.keyoptions import KeyOptions, parseOptions, splitOptions
-
-KEY_TYPES = (
-    b"ssh-ed25519",
-    b"ecdsa-sha2-nistp256",
-    b"ecdsa-sha2-nistp384",
-    b"ecdsa-sha2-nistp521",
-    b"ssh-rsa",
-)
-RSA_BITS = range(2048, 8192 + 1)
+from sshecho.cred.publickey import KEY_TYPES, isSecurityKey, keyTypeOf, loadKey
+from sshecho.cred.signature import verify
 
 
 @dataclass(frozen=True)
@@ -70,36 +61,36 @@ def parseAuthorizedKeys(
 def _parseLine(line: bytes) -> AuthorizedKey:
     words = line.split()
     if words[0] in KEY_TYPES:
-        return AuthorizedKey(_parseKey(words), KeyOptions())
+        return AuthorizedKey(parseKey(words), KeyOptions())
     options, rest = splitOptions(line)
-    words = rest.split()
+    return AuthorizedKey(parseKey(rest.split()), parseOptions(options))
+
+
+def parseKey(words: Sequence[bytes]) -> bytes:
+    """Return the key's blob that the words of a line begin with.
+
+    Raises:
+        ValueError: when they don't, or the key is none that is taken.
+    """
     if not words or words[0] not in KEY_TYPES:
         raise ValueError("it has no key of a type that is accepted here")
-    return AuthorizedKey(_parseKey(words), parseOptions(options))
-
-
-def _parseKey(words: list[bytes]) -> bytes:
     try:
         blob = base64.b64decode(words[1], validate=True)
-    except (IndexError, binascii.Error):
+        keyType = keyTypeOf(blob)
+    except (IndexError, ValueError):
         raise ValueError("the key is damaged") from None
-    if not blob.startswith(NS(words[0])):
+    if keyType != words[0]:
         raise ValueError("the key is of another type than the line says")
-    try:
-        key = Key.fromString(blob, type="BLOB")
-    except Exception:
-        raise ValueError("the key is damaged") from None
-    if key.type() == "RSA" and key.size() not in RSA_BITS:
-        raise ValueError(f"an RSA key of {key.size()} bits; 2048 to 8192 are accepted")
+    loadKey(blob)
     return blob
 
 
 def authorise(
     user: bytes, keys: Sequence[AuthorizedKey], credentials: SSHPrivateKey, now: float
 ) -> Identity:
-    """Return who has shown a key that is theirs. Verifies a signature, which belongs in a thread.
+    """Return who has shown a key that is theirs. Verifies signatures, which belongs in a thread.
 
-    Only a key that is listed is ever parsed.
+    Only a key that is listed, or certified by one that is, is ever parsed.
 
     Args:
         user: the user's name, as their store has it.
@@ -111,19 +102,47 @@ def authorise(
         ValidPublicKey: when the key lets the user in, but nothing is signed with it yet.
         UnauthorizedLogin: when it does not, or did not sign.
     """
-    why = "the key is not listed"
     address = getattr(credentials, "address", None)
-    for key in keys:
-        if key.blob != credentials.blob:
-            continue
-        refusal = key.options.refusal(address, now)
-        if refusal is None:
-            break
-        why = refusal  # another line may have the same key on other terms
+    try:
+        key, options = _find(user, keys, credentials.blob, address, now)
+        if not credentials.signature:
+            raise ValidPublicKey
+        attestation = verify(key, credentials.signature, credentials.sigData)
+    except ValueError as error:
+        raise UnauthorizedLogin(str(error)) from None
+    if attestation is not None:
+        if options.touchRequired and not attestation.present:
+            raise UnauthorizedLogin("the security key was not touched")
+        if options.verifyRequired and not attestation.verified:
+            raise UnauthorizedLogin("the security key did not verify its user")
+    return Identity(user, options.terms)
+
+
+def _find(
+    user: bytes, keys: Sequence[AuthorizedKey], shown: bytes, address: str | None, now: float
+) -> tuple[bytes, KeyOptions]:
+    """Return the key that has to sign, and on what terms it lets the user in."""
+    certificate = parseCertificate(shown) if isCertificate(shown) else None
+    if certificate is None:
+        key, listed, why = shown, shown, "the key is not listed"
     else:
-        raise UnauthorizedLogin(why)
-    if not credentials.signature:
-        raise ValidPublicKey
-    if not Key.fromString(key.blob, type="BLOB").verify(credentials.signature, credentials.sigData):
-        raise UnauthorizedLogin("the signature is wrong")
-    return Identity(user, key.options.terms)
+        key, listed = certificate.key, certificate.authority
+        why = "the certificate's authority is not listed"
+    for entry in keys:
+        options = entry.options
+        if entry.blob != listed or options.isAuthority != (certificate is not None):
+            continue
+        try:
+            if certificate is not None:
+                principals = (user,) if options.principals is None else options.principals
+                options = options.narrowedBy(judge(certificate, principals, now))
+        except ValueError as error:
+            refusal: str | None = str(error)
+        else:
+            refusal = options.refusal(address, now)
+        if refusal is None and options.verifyRequired and not isSecurityKey(key):
+            refusal = "the key can't verify its user"
+        if refusal is None:
+            return key, options
+        why = refusal  # another line may have the same key on other terms
+    raise ValueError(why)

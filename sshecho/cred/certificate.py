@@ -1,4 +1,4 @@
-"""OpenSSH's certificates (PROTOCOL.certkeys): a key, whose it is, and an authority's signature."""
+"""OpenSSH's user certificates (PROTOCOL.certkeys): a key, whose it is, and who says so."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 from twisted.conch.ssh.common import NS
 
-from sshecho.cred.publickey import KEY_TYPES
+from sshecho.cred.identity import Terms
+from sshecho.cred.keyoptions import KeyOptions
+from sshecho.cred.publickey import KEY_TYPES, loadKey
+from sshecho.cred.signature import verify
+from sshecho.cred.sources import parseSourceAddresses
 from sshecho.cred.wire import Reader
 
 LARGEST_CERTIFICATE = 32 * 1024
 """Bytes of a certificate as a blob: it may name 256 principals and a command, more than a key has;
 and no side of SSH need take more in a packet (RFC 4253, section 6.1)."""
+
+
+_USER = 1
+_LONGEST_NAME = 100
 
 
 def certified(name: bytes) -> bytes:
@@ -126,3 +134,59 @@ def _options(data: bytes) -> dict[bytes, bytes]:
             raise ValueError("an option is there twice")
         options[name] = value
     return options
+
+
+def judge(certificate: Certificate, principals: Sequence[bytes], now: float) -> KeyOptions:
+    """Return on what terms a certificate lets a user in. Verifies, which belongs in a thread.
+
+    Args:
+        certificate: one whose authority is trusted.
+        principals: the names of which the certificate must have one.
+        now: the time, in seconds since 1970.
+
+    Raises:
+        ValueError: says why it does not let them in.
+    """
+    try:
+        verify(certificate.authority, certificate.signature, certificate.signed)
+    except ValueError as error:
+        raise ValueError(f"the certificate's authority did not sign it: {error}") from None
+    if certificate.kind != _USER:
+        raise ValueError("the certificate is not for users")
+    if not set(principals) & set(certificate.principals):
+        raise ValueError("the certificate is not for this user")
+    if now < certificate.validAfter:
+        raise ValueError("the certificate is not valid yet")
+    if now >= certificate.validBefore:
+        raise ValueError("the certificate has expired")
+    loadKey(certificate.key)
+    return _judgeOptions(certificate)
+
+
+def _judgeOptions(certificate: Certificate) -> KeyOptions:
+    sources = command = None
+    verifyRequired = False
+    for name, value in certificate.criticalOptions.items():
+        match name:
+            case b"source-address":
+                sources = parseSourceAddresses(_string(value))
+            case b"force-command":
+                command = _string(value)
+            case b"verify-required" if not value:
+                verifyRequired = True
+            case _:
+                option = name[:_LONGEST_NAME].decode("utf-8", "backslashreplace")
+                raise ValueError(f"the certificate's option {option} is not known here")
+    return KeyOptions(
+        sources=() if sources is None else (sources,),
+        terms=Terms(pty=b"permit-pty" in certificate.extensions, command=command),
+        touchRequired=b"no-touch-required" not in certificate.extensions,
+        verifyRequired=verifyRequired,
+    )
+
+
+def _string(value: bytes) -> bytes:
+    reader = Reader(value)
+    string = reader.string()
+    reader.end()
+    return string

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sshecho.cred.identity import Terms
+from sshecho.cred.sources import Source, isFrom, parseSources
 
 _MATTERLESS = {
     *("agent-forwarding", "no-agent-forwarding"),
@@ -25,6 +24,7 @@ _MATTERLESS = {
 _MATTERLESS_WITH_VALUE = {"permitopen", "permitlisten", "tunnel"}
 _KNOWN = {
     *("pty", "no-pty", "restrict", "from", "command", "expiry-time", "environment"),
+    *("no-touch-required", "verify-required", "cert-authority", "principals"),
     *_MATTERLESS,
     *_MATTERLESS_WITH_VALUE,
 }
@@ -33,52 +33,31 @@ _QUOTED = rb'"((?:\\"|[^"])*+)"'
 _OPTIONS = re.compile(rb'(?:[^\s"]|%s)++' % _QUOTED)
 _OPTION = re.compile(rb"([A-Za-z0-9-]+)(?:=%s)?(,(?=.)|$)" % _QUOTED, re.DOTALL)
 _VARIABLE = re.compile(rb"(\w+)=(.*)", re.DOTALL | re.ASCII)
-_WILDCARD = re.compile(r"[*?]")
-_ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+")
 _TIME = re.compile(rb"(\d{8}(?:\d{4}(?:\d\d)?)?)(Z|UTC)?", re.IGNORECASE)
 _TIME_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
 @dataclass(frozen=True)
-class Source:
-    """One pattern of ``from=``: an address with wildcards, or a network.
-
-    Attributes:
-        text: the pattern, without its ``!``.
-        negated: whether it had one.
-    """
-
-    text: str
-    negated: bool
-
-    def matches(self, address: IPv4Address | IPv6Address) -> bool:
-        """Whether an address is meant."""
-        if "/" in self.text:
-            return address in ip_network(self.text)
-        if _WILDCARD.search(self.text):
-            return fnmatchcase(str(address), self.text.lower())
-        return address == _address(self.text)  # which can be written in several ways
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    """Return an address, an IPv4 address in place of an IPv6 one that stands for it."""
-    address = ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-@dataclass(frozen=True)
 class KeyOptions:
-    """What a line says besides the key.
+    """What a line, or a certificate, says besides the key.
 
     Attributes:
-        sources: from where the key may be used; None for anywhere.
+        sources: from where the key may be used: the client's address must be in each of these.
         expiry: until when, in seconds since 1970; None for ever.
         terms: what a login with it may do.
+        touchRequired: whether a security key must have been touched.
+        verifyRequired: whether it must be a security key that knows who touched it.
+        isAuthority: whether the key is not a user's, but signs certificates.
+        principals: the names of which these must have one; None for the user's own.
     """
 
-    sources: Sequence[Source] | None = None
+    sources: Sequence[Sequence[Source]] = ()
     expiry: float | None = None
     terms: Terms = field(default_factory=Terms)
+    touchRequired: bool = True
+    verifyRequired: bool = False
+    isAuthority: bool = False
+    principals: Sequence[bytes] | None = None
 
     def refusal(self, address: str | None, now: float) -> str | None:
         """Return why the key may not be used, or None if it may.
@@ -89,17 +68,30 @@ class KeyOptions:
         """
         if self.expiry is not None and now >= self.expiry:
             return "the key has expired"
-        if self.sources is not None and not self._isSource(address):
+        if not all(isFrom(address, sources) for sources in self.sources):
             return "the key is not for this address"
         return None
 
-    def _isSource(self, address: str | None) -> bool:
-        try:
-            client = _address(address or "")
-        except ValueError:
-            return False
-        matching = [source for source in self.sources or () if source.matches(client)]
-        return bool(matching) and not any(source.negated for source in matching)
+    def narrowedBy(self, certificate: KeyOptions) -> KeyOptions:
+        """Return what holds when an authority with these options has signed a certificate.
+
+        Raises:
+            ValueError: when they can't both be followed.
+        """
+        commands = {self.terms.command, certificate.terms.command} - {None}
+        if len(commands) > 1:
+            raise ValueError("the certificate's force-command is not the command= of its authority")
+        return replace(
+            self,
+            sources=(*self.sources, *certificate.sources),
+            terms=Terms(
+                self.terms.pty and certificate.terms.pty,
+                next(iter(commands), None),
+                self.terms.environment,
+            ),
+            touchRequired=self.touchRequired or certificate.touchRequired,
+            verifyRequired=self.verifyRequired or certificate.verifyRequired,
+        )
 
 
 def splitOptions(line: bytes) -> tuple[bytes, bytes]:
@@ -126,6 +118,9 @@ def parseOptions(text: bytes) -> KeyOptions:
     pty = True
     command: bytes | None = None
     environment: dict[bytes, bytes] = {}
+    touchRequired = True
+    verifyRequired = isAuthority = False
+    principals: list[bytes] | None = None
     at = 0
     while at < len(text):
         found = _OPTION.match(text, at)
@@ -139,13 +134,19 @@ def parseOptions(text: bytes) -> KeyOptions:
                 pty = True
             case "no-pty" | "restrict", None:
                 pty = False
+            case "no-touch-required", None:
+                touchRequired = False
+            case "verify-required", None:
+                verifyRequired = True
+            case "cert-authority", None:
+                isAuthority = True
             case _, None if name in _MATTERLESS:
                 pass
             case _, bytes() if name in _MATTERLESS_WITH_VALUE:
                 pass
             case "from", bytes():
                 _onlyOnce(name, sources)
-                sources = _parseSources(value)
+                sources = parseSources(value)
             case "command", bytes():
                 _onlyOnce(name, command)
                 command = value
@@ -157,46 +158,32 @@ def parseOptions(text: bytes) -> KeyOptions:
                 if variable is None:
                     raise ValueError("environment= is not NAME=value")
                 environment.setdefault(variable[1], variable[2])
+            case "principals", bytes():
+                _onlyOnce(name, principals)
+                principals = value.split(b",")
+                if b"" in principals:
+                    raise ValueError("principals= has an empty name")
             case _ if name in _KNOWN:
                 wants = "takes no value" if value is not None else "takes a value"
                 raise ValueError(f"the option {name} {wants}")
             case _:
                 raise ValueError(f"the option {name} is not known here")
-    return KeyOptions(sources, expiry, Terms(pty, command, environment))
+    if principals is not None and not isAuthority:
+        raise ValueError("principals= is for a cert-authority")
+    return KeyOptions(
+        () if sources is None else (sources,),
+        expiry,
+        Terms(pty, command, environment),
+        touchRequired,
+        verifyRequired,
+        isAuthority,
+        principals,
+    )
 
 
 def _onlyOnce(name: str, before: object) -> None:
     if before is not None:
         raise ValueError(f"{name}= is there twice")
-
-
-def _parseSources(value: bytes) -> list[Source]:
-    sources = []
-    for pattern in value.decode("ascii", "replace").split(","):
-        text = pattern.removeprefix("!")
-        if not text:
-            raise ValueError("from= has an empty pattern")
-        if "/" in text:
-            try:
-                ip_network(text)
-                int(text.rpartition("/")[2])  # not a mask written as an address
-            except ValueError:
-                raise ValueError(f"from= has no such network: {text}") from None
-        elif not _isAddress(text):
-            raise ValueError(f"from= is for addresses, and host names are not looked up: {text}")
-        sources.append(Source(text, pattern.startswith("!")))
-    return sources
-
-
-def _isAddress(text: str) -> bool:
-    """Whether a pattern is an address, or can be one's by its wildcards."""
-    if _WILDCARD.search(text):
-        return _ADDRESS.fullmatch(text) is not None
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _parseTime(value: bytes) -> float:

@@ -7,8 +7,11 @@ whatever a client sends before it has logged in.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from twisted.conch.ssh.transport import SSHServerTransport
+
+from sshecho.cred.certificate import LARGEST_CERTIFICATE, certified
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,36 @@ USER_SIGNATURES = {
     b"ecdsa-sha2-nistp521": b"ecdsa-sha2-nistp521",
     b"rsa-sha2-512": b"ssh-rsa",
     b"rsa-sha2-256": b"ssh-rsa",
+    b"sk-ssh-ed25519@openssh.com": b"sk-ssh-ed25519@openssh.com",
+    b"sk-ecdsa-sha2-nistp256@openssh.com": b"sk-ecdsa-sha2-nistp256@openssh.com",
 }
-"""What users may sign with (RFC 8332), and the type of the key that does."""
+"""What users may sign with (RFC 8332; OpenSSH PROTOCOL.u2f), and the type of the key that does."""
 
 LARGEST_KEY = 8 * 1024
 """Bytes of a user's public key as a blob: an RSA key of 8192 bits takes about 1 KiB."""
+
+
+class UserAlgorithm(NamedTuple):
+    """What comes with the name of an algorithm in a request to log in.
+
+    Attributes:
+        keyType: the type of the key, or of the certificate.
+        signature: what its key signs with.
+        largest: how many bytes the key, or the certificate, may have.
+    """
+
+    keyType: bytes
+    signature: bytes
+    largest: int
+
+
+USER_ALGORITHMS = {
+    **{
+        name: UserAlgorithm(keyType, name, LARGEST_KEY) for name, keyType in USER_SIGNATURES.items()
+    },
+    **{
+        certified(name): UserAlgorithm(certified(keyType), name, LARGEST_CERTIFICATE)
+        for name, keyType in USER_SIGNATURES.items()
+    },
+}
+"""What users may log in with: each key, and a certificate of it (OpenSSH PROTOCOL.certkeys)."""

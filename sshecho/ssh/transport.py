@@ -169,7 +169,7 @@ class Transport(SSHServerTransport, TimeoutMixin):
         """Tell the client what it may sign with (RFC 8308, section 3.1).
 
         Conch lists what the host keys sign with, so that a client with an RSA key and a server
-        with none would not find together.
+        with none would not find together. A certificate is named by what its key signs with.
         """
         if self._peerSupportsExtensions:
             users = {b"server-sig-algs": b",".join(USER_SIGNATURES)}

@@ -42,7 +42,7 @@ from sshecho.cred.credentials import PublicKey
 from sshecho.cred.keyname import nameKey
 from sshecho.cred.realm import ANONYMOUS_USER
 from sshecho.people import because, peerName, tell, userName
-from sshecho.ssh.algorithms import LARGEST_KEY, USER_SIGNATURES
+from sshecho.ssh.algorithms import USER_ALGORITHMS
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.login import Attempt, Login
 from sshecho.ssh.transport import Transport
@@ -230,14 +230,14 @@ class UserAuth(SSHService):
         Payload (RFC 4252, section 7): whether there is a signature, algorithm, key, signature.
         """
         algorithm, blob, rest = getNS(data[1:], 2)
-        kind = USER_SIGNATURES.get(algorithm)
-        if kind is None or len(blob) > LARGEST_KEY or not blob.startswith(NS(kind)):
+        known = USER_ALGORITHMS.get(algorithm)
+        if known is None or len(blob) > known.largest or not blob.startswith(NS(known.keyType)):
             return None
         address = getattr(self.transport.transport.getPeer(), "host", None)
         if data[:1] == b"\0":
             return PublicKey(self.user, algorithm, blob, None, None, address)
         signature = getNS(rest)[0]
-        if not signature.startswith(NS(algorithm)):
+        if not signature.startswith(NS(known.signature)):
             return None
         message = NS(self.transport.sessionID) + bytes((MSG_USERAUTH_REQUEST,))
         message += NS(self.user) + NS(self.nextService) + NS(self.method)

@@ -1,0 +1,102 @@
+"""From where a key may be used: patterns of IP addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_WILDCARD = re.compile(r"[*?]")
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One pattern of ``from=``: an address with wildcards, or a network.
+
+    Attributes:
+        text: the pattern, without its ``!``.
+        negated: whether it had one.
+    """
+
+    text: str
+    negated: bool
+
+    def matches(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether an address is meant."""
+        if "/" in self.text:
+            return address in ip_network(self.text)
+        if _WILDCARD.search(self.text):
+            return fnmatchcase(str(address), self.text.lower())
+        return address == _address(self.text)  # which can be written in several ways
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Return an address, an IPv4 address in place of an IPv6 one that stands for it."""
+    address = ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def isFrom(address: str | None, sources: Sequence[Source]) -> bool:
+    """Whether a client is where it may be.
+
+    Args:
+        address: the client's IP address; None when it is not known.
+        sources: one of which must match, and none that is negated.
+    """
+    try:
+        client = _address(address or "")
+    except ValueError:
+        return False
+    matching = [source for source in sources if source.matches(client)]
+    return bool(matching) and not any(source.negated for source in matching)
+
+
+def parseSources(value: bytes) -> list[Source]:
+    """Parse a line's ``from=``: addresses with wildcards, and networks, separated by commas.
+
+    Raises:
+        ValueError: when there is anything else.
+    """
+    sources = []
+    for pattern in value.decode("ascii", "replace").split(","):
+        text = pattern.removeprefix("!")
+        if not text:
+            raise ValueError("from= has an empty pattern")
+        if "/" in text:
+            try:
+                ip_network(text)
+                int(text.rpartition("/")[2])  # not a mask written as an address
+            except ValueError:
+                raise ValueError(f"from= has no such network: {text}") from None
+        elif not _isAddress(text):
+            raise ValueError(f"from= is for addresses, and host names are not looked up: {text}")
+        sources.append(Source(text, pattern.startswith("!")))
+    return sources
+
+
+def parseSourceAddresses(value: bytes) -> list[Source]:
+    """Parse a certificate's ``source-address``: addresses and networks, separated by commas.
+
+    Raises:
+        ValueError: when there is anything else.
+    """
+    try:
+        if re.search(rb"[!*?]", value):
+            raise ValueError
+        return parseSources(value)
+    except ValueError:
+        raise ValueError("source-address is not addresses and networks") from None
+
+
+def _isAddress(text: str) -> bool:
+    """Whether a pattern is an address, or can be one's by its wildcards."""
+    if _WILDCARD.search(text):
+        return _ADDRESS.fullmatch(text) is not None
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
