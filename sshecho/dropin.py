@@ -29,4 +29,5 @@ echo = _EchoMaker("echo", "sshecho.tap", "An echo you log in to with a line: use
 hashed = CheckerPlugin("hashed", "sshecho.cred.hashedfile.HashedFileCheckerFactory")
 db = CheckerPlugin("db", "sshecho.cred.databasechecker.DatabaseCheckerFactory")
 keys = CheckerPlugin("keys", "sshecho.cred.keyfiles.KeyFilesCheckerFactory")
+ca = CheckerPlugin("ca", "sshecho.cred.certificateauthority.CertificateCheckerFactory")
 ldap = CheckerPlugin("ldap", "sshecho.cred.ldap.LDAPCheckerFactory")

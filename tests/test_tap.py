@@ -143,7 +143,7 @@ def helped(*arguments) -> str:
     return "".join(options.written)
 
 
-OURS = ["memory", "file", "hashed", "db", "keys", "unix", "sshkey", "ldap", "anonymous"]
+OURS = ["memory", "file", "hashed", "db", "keys", "ca", "unix", "sshkey", "ldap", "anonymous"]
 
 
 def test_help_auth():

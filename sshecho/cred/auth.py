@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthType, findCheckerFactories
 
 from sshecho.cred.anonymous import AnonymousCheckerFactory
+from sshecho.cred.certificateauthority import CertificateCheckerFactory
 from sshecho.cred.databasechecker import DatabaseCheckerFactory
 from sshecho.cred.hashedfile import HashedFileCheckerFactory
 from sshecho.cred.keyfiles import KeyFilesCheckerFactory
@@ -22,6 +23,7 @@ OURS: tuple[ICheckerFactory, ...] = (
     HashedFileCheckerFactory(),
     DatabaseCheckerFactory(),
     KeyFilesCheckerFactory(),
+    CertificateCheckerFactory(),
     UnixCheckerFactory(),
     SystemKeysCheckerFactory(),
     LDAPCheckerFactory(),
