@@ -12,6 +12,7 @@ from twisted.python.usage import UsageError
 
 from sshecho import passwd, tap
 from sshecho.options import Options
+from sshecho.probe import command as probe
 from sshecho.service.console import makeConsole
 
 
@@ -22,6 +23,7 @@ class MainOptions(Options):
     subCommands: ClassVar = [
         ["serve", None, tap.Options, "Open the doors and serve."],
         ["passwd", None, passwd.Options, "Change the users of a file or a database."],
+        ["probe", None, probe.Options, "Log in and see whether the echo comes back."],
     ]
 
 
@@ -42,13 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
         if options.subCommand is None:
-            raise UsageError("which command? There are: serve, passwd")
+            raise UsageError("which command? There are: serve, passwd, probe")
     except UsageError as error:
         command = " ".join(filter(None, ["sshecho", getattr(options, "subCommand", None)]))
         print(f"{command}: {error} (see {command} --help)", file=sys.stderr)
         return 2
     if options.subCommand == "passwd":
         return passwd.run(options.subOptions)
+    if options.subCommand == "probe":
+        return probe.run(options.subOptions)
     return serve(options.subOptions)
 
 

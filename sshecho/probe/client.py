@@ -1,0 +1,140 @@
+"""The probe itself: connects, sees to it that nothing hangs, and tries again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import ClientFactory
+from twisted.internet.task import deferLater
+
+from sshecho.people import oneLine
+from sshecho.probe.attempt import Attempt, ProbeError
+from sshecho.probe.lineclient import LineClient
+from sshecho.probe.report import Report
+from sshecho.probe.sshclient import Client
+from sshecho.probe.target import Target
+
+_GOODBYE = 1.0
+"""Seconds that a server has to take our goodbye."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
+"""Seconds between attempts: they grow, unless the server has been asked for a login."""
+
+MakeClient = Callable[[Attempt], Client | LineClient]
+
+_LATE = {
+    "tcp": "unreachable: no connection",
+    "version": "connected, but no SSH version came",
+    "kex": "the key exchange did not end",
+    "auth": "no answer to the login",
+    "echo": "no echo",
+}
+
+
+class _Factory(ClientFactory):
+    noisy = False
+
+    def __init__(self, make: Callable[[], Client | LineClient]) -> None:
+        self._make = make
+
+    def buildProtocol(self, addr: IAddress | None) -> Client | LineClient:
+        return self._make()
+
+
+async def probe(
+    target: Target,
+    endpoint: IStreamClientEndpoint,
+    makeClient: MakeClient,
+    *,
+    clock: IReactorTime,
+    seconds: Callable[[], float],
+    timeout: float,
+    wait: float = 0,
+) -> Report:
+    """Try until an authenticated echo comes back, or the time is over.
+
+    Args:
+        target: where, and as whom.
+        endpoint: what connects.
+        makeClient: makes the protocol of an attempt.
+        clock: what counts time-outs and pauses.
+        seconds: what steps are measured with.
+        timeout: the seconds that an attempt may take.
+        wait: the seconds from now in which to try again; 0 for one attempt.
+
+    Returns:
+        What the last attempt found.
+    """
+    began = seconds()
+    pause = _SHORTEST_PAUSE
+    attempts = 0
+    while True:
+        attempts += 1
+        left = wait - (seconds() - began) if wait else timeout
+        attempt = Attempt(target, seconds)
+        try:
+            await _try(attempt, endpoint, makeClient, clock, min(timeout, left))
+        except ProbeError as error:
+            if attempt.step in ("auth", "echo"):
+                pause = _LONGEST_PAUSE  # who is denied too often may be shut out for long
+            left = wait - (seconds() - began)
+            if error.final or left <= pause:
+                return Report(attempt, attempts, error)
+        else:
+            return Report(attempt, attempts)
+        await deferLater(clock, pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _try(
+    attempt: Attempt,
+    endpoint: IStreamClientEndpoint,
+    makeClient: MakeClient,
+    clock: IReactorTime,
+    timeout: float,
+) -> None:
+    """Make one attempt.
+
+    Raises:
+        ProbeError: when it fails.
+    """
+    connecting = endpoint.connect(_Factory(partial(makeClient, attempt)))
+
+    def late() -> None:
+        attempt.fail(ProbeError(f"{_LATE[attempt.step]} within {timeout:.3g} s"))
+        connecting.cancel()
+
+    timer = clock.callLater(timeout, late)
+    client: Client | LineClient | None = None
+    try:
+        client = cast(Client | LineClient, await connecting)
+    except Exception as error:
+        attempt.fail(ProbeError(f"unreachable: {_why(error)}"))
+    try:
+        await attempt.done
+    finally:
+        if timer.active():
+            timer.cancel()
+        if client is not None:
+            await _close(client, clock)
+
+
+async def _close(client: Client | LineClient, clock: IReactorTime) -> None:
+    """Say goodbye, for a while."""
+    timer = clock.callLater(_GOODBYE, client.transport.abortConnection)
+    client.leave()
+    await client.gone
+    if timer.active():
+        timer.cancel()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, DNSLookupError):
+        return "there is no such host"
+    if isinstance(error, ConnectError) and error.osError:
+        return os.strerror(error.osError)
+    return oneLine(error)
