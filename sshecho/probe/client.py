@@ -76,16 +76,12 @@ async def probe(
         attempts += 1
         left = wait - (seconds() - began) if wait else timeout
         attempt = Attempt(target, seconds)
-        try:
-            await _try(attempt, endpoint, makeClient, clock, min(timeout, left))
-        except ProbeError as error:
-            if attempt.step in ("auth", "echo"):
-                pause = _LONGEST_PAUSE  # who is denied too often may be shut out for long
-            left = wait - (seconds() - began)
-            if error.final or left <= pause:
-                return Report(attempt, attempts, error)
-        else:
-            return Report(attempt, attempts)
+        error = await _try(attempt, endpoint, makeClient, clock, min(timeout, left))
+        if attempt.step in ("auth", "echo"):
+            pause = _LONGEST_PAUSE  # who is denied too often may be shut out for long
+        left = wait - (seconds() - began)
+        if error is None or error.final or left <= pause:
+            return Report(attempt, attempts, error)
         await deferLater(clock, pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -96,31 +92,34 @@ async def _try(
     makeClient: MakeClient,
     clock: IReactorTime,
     timeout: float,
-) -> None:
+) -> ProbeError | None:
     """Make one attempt.
 
-    Raises:
-        ProbeError: when it fails.
+    Returns:
+        Why it failed, or None.
     """
     connecting = endpoint.connect(_Factory(partial(makeClient, attempt)))
 
     def late() -> None:
-        attempt.fail(ProbeError(f"{_LATE[attempt.step]} within {timeout:.3g} s"))
+        attempt.fail(ProbeError(f"{_LATE[attempt.step]} within {round(timeout, 1):g} s"))
         connecting.cancel()
 
     timer = clock.callLater(timeout, late)
     client: Client | LineClient | None = None
     try:
         client = cast(Client | LineClient, await connecting)
-    except Exception as error:
-        attempt.fail(ProbeError(f"unreachable: {_why(error)}"))
+    except Exception as reason:
+        attempt.fail(ProbeError(f"unreachable: {_why(reason)}"))
+    error = None
     try:
         await attempt.done
-    finally:
-        if timer.active():
-            timer.cancel()
-        if client is not None:
-            await _close(client, clock)
+    except ProbeError as failure:
+        error = failure
+    if timer.active():
+        timer.cancel()
+    if client is not None:
+        await _close(client, clock)
+    return error
 
 
 async def _close(client: Client | LineClient, clock: IReactorTime) -> None:

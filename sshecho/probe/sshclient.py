@@ -114,6 +114,7 @@ class Client(SSHClientTransport):
 
     def sendDisconnect(self, reason: int, desc: bytes) -> None:
         """End the attempt, and tell the server what concerns it."""
+        self._noteVersion()
         why = desc.decode("utf-8", "backslashreplace")
         if not self.gotVersion:
             start = self.buf[:80].decode("utf-8", "backslashreplace").strip()

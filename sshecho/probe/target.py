@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
@@ -64,7 +65,7 @@ def parseTarget(text: str) -> Target:
         place = place.removesuffix("/")
         if ":" in user:
             raise ValueError("a password does not belong in the arguments: every user sees them")
-        user = unquote_to_bytes(user).decode("utf-8", "surrogateescape")
+        user = unquote_to_bytes(os.fsencode(user)).decode("utf-8", "surrogateescape")
     if "@" in rest and not user:
         raise ValueError("there is no user before the @")
     host, port = _hostAndPort(place)
