@@ -65,6 +65,17 @@ def test_wait_cuts_the_last_attempt():
     assert probing.error == "no answer to the login within 5 s"
 
 
+def test_a_short_last_attempt():
+    """An attempt that --wait cuts short hides nothing of what those before have found."""
+    probing = Probing(Wire(REFUSED, Says), LINE, wait=5).advance(6.1)
+    assert probing.error == "unreachable: Connection refused"
+    assert probing.report.attempts == 2
+    probing = Probing(Wire(REFUSED, Says), LINE, wait=5, timeout=2).advance(4)
+    assert probing.report is None
+    probing.advance(3)
+    assert probing.error == "no answer to the login within 2 s"
+
+
 def test_denied_again_and_again():
     """A login that is denied is tried again, but gently."""
     probing = Probing(Wire(lineServer()), LINE, WRONG, wait=10).advance(11)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -33,6 +34,10 @@ _LATE = {
     "auth": "no answer to the login",
     "echo": "no echo",
 }
+
+
+class _TooLate(ProbeError):
+    """An attempt has taken longer than it may."""
 
 
 class _Factory(ClientFactory):
@@ -67,21 +72,25 @@ async def probe(
         wait: the seconds from now in which to try again; 0 for one attempt.
 
     Returns:
-        What the last attempt found.
+        What the last attempt found; of several, the last that was not cut short by `wait`.
     """
     began = seconds()
     pause = _SHORTEST_PAUSE
     attempts = 0
+    last: Report | None = None
     while True:
         attempts += 1
         left = wait - (seconds() - began) if wait else timeout
         attempt = Attempt(target, seconds)
         error = await _try(attempt, endpoint, makeClient, clock, min(timeout, left))
+        if last is not None and isinstance(error, _TooLate) and left < timeout:
+            return replace(last, attempts=attempts)
         if attempt.step in ("auth", "echo"):
             pause = _LONGEST_PAUSE  # who is denied too often may be shut out for long
         left = wait - (seconds() - began)
+        last = Report(attempt, attempts, error)
         if error is None or error.final or left <= pause:
-            return Report(attempt, attempts, error)
+            return last
         await deferLater(clock, pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -101,7 +110,7 @@ async def _try(
     connecting = endpoint.connect(_Factory(partial(makeClient, attempt)))
 
     def late() -> None:
-        attempt.fail(ProbeError(f"{_LATE[attempt.step]} within {round(timeout, 1):g} s"))
+        attempt.fail(_TooLate(f"{_LATE[attempt.step]} within {round(timeout, 1):g} s"))
         connecting.cancel()
 
     timer = clock.callLater(timeout, late)

@@ -42,8 +42,8 @@ class Options(CommonOptions):
         "when it has not, with a line that says why."
     )
     optParameters: ClassVar = [
-        ["wait", None, None, "seconds in which to try again until the echo comes", float],
-        ["timeout", None, 10.0, "seconds that one attempt may take", float],
+        ["wait", None, None, "seconds in which to try again until the echo comes"],
+        ["timeout", None, "10", "seconds that one attempt may take"],
         ["password-file", None, None, "file whose first line is the password"],
         ["known-hosts", None, None, "file of known hosts, instead of ~/.ssh/known_hosts"],
     ]
@@ -81,8 +81,8 @@ class Options(CommonOptions):
     def postOptions(self) -> None:
         """Look at what goes with what."""
         for name in ("wait", "timeout"):
-            if self[name] is not None and not (isfinite(self[name]) and self[name] > 0):
-                raise UsageError(f"--{name}: give a number of seconds, more than 0")
+            if self[name] is not None:
+                self[name] = _seconds(name, self[name])
         target: Target = self["target"]
         if self["identity"] and self["password-file"]:
             raise UsageError("give -i or --password-file, not both")
@@ -94,6 +94,16 @@ class Options(CommonOptions):
                     raise UsageError(f"--{name} is for SSH: the line door has no keys")
             if re.search(r"\s", target.user):
                 raise UsageError("a name with a space can't log in at the line door, only by SSH")
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not (isfinite(number) and number > 0):
+        raise UsageError(f"--{name}: give a number of seconds, more than 0")
+    return number
 
 
 def run(options: Options) -> int:
@@ -208,7 +218,7 @@ def _runReactor(options: Options, known: list[KnownKey], identity: Identity) -> 
     IReactorPluggableNameResolver(reactor).installNameResolver(names)
     target: Target = options["target"]
     hostKeys = HostKeys(target, known, options["host-key"])
-    outcome: list[Report | Failure] = []
+    outcome: list[Report | Failure | None] = []
 
     def makeClient(attempt: Attempt) -> Client | LineClient:
         if target.door == "line":
@@ -228,13 +238,17 @@ def _runReactor(options: Options, known: list[KnownKey], identity: Identity) -> 
         Deferred.fromCoroutine(probing).addBoth(end)
 
     def end(result: Report | Failure) -> None:
-        outcome.append(result)
-        reactor.stop()
+        if not outcome:
+            outcome.append(result)
+            reactor.stop()
 
+    def stopping() -> None:
+        if not outcome:
+            outcome.append(None)  # a signal came first; what ends now is no failure
+
+    reactor.addSystemEventTrigger("before", "shutdown", stopping)
     reactor.callWhenRunning(begin)
     reactor.run()
-    if not outcome:
-        return None
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
     return outcome[0]
