@@ -1,14 +1,29 @@
 """The line editor, as it is seen on the screen of a terminal emulator."""
 
+import re
+import unicodedata
+
 import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import iter_graphemes, wcswidth
 
-from sshecho.ssh.editor import MAX_HISTORY, MAX_LINE, MAX_MARKS, EndOfInput, Interrupt, LineEditor
+from sshecho.ssh.editor import EndOfInput, Interrupt, LineEditor
+from sshecho.ssh.editor.characters import LONGEST
+from sshecho.ssh.editor.history import MAX_HISTORY, MAX_QUERY
+from sshecho.ssh.editor.linebuffer import MAX_LINE
 
 LEFT, RIGHT, UP, DOWN = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"
 HOME, END, DELETE = "\x1b[H", "\x1b[F", "\x1b[3~"
+WORD_LEFT, WORD_RIGHT, SEARCH, YANK = "\x1bb", "\x1bf", "\x12", "\x19"
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+FLAG, OTHER_FLAG = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
+THUMB, HEART, ACCENTED, HAN = "\U0001f44d\U0001f3fd", "\u2764\ufe0f", "e\u0301", "\u6f22"
+
+
+def paste(text):
+    return f"\x1b[200~{text}\x1b[201~"
 
 
 class Seat:
@@ -20,7 +35,7 @@ class Seat:
         self.drawn = []
         self.lines = []
         self.ended = False
-        self.editor = LineEditor(self.draw, columns)
+        self.editor = LineEditor(self.draw, columns, rows)
         self.editor.show()
 
     def draw(self, text):
@@ -78,13 +93,40 @@ def test_typing():
         (["one two  ", "\x17"], "one "),
         (["one", "\x17\x17"], ""),
         (["\x7f", LEFT, RIGHT, DELETE, "\x17", "a"], "a"),
-        (["a\tb"], "a    b"),
+        (["a\tb"], "a\tb"),
+        (["one two,three", WORD_LEFT, "X", WORD_LEFT, WORD_LEFT, "Y"], "one Ytwo,Xthree"),
+        (["one two", HOME, WORD_RIGHT, "X", WORD_RIGHT, WORD_RIGHT, "Y"], "oneX twoY"),
+        (["one two", "\x1b[1;5D", "X", HOME, "\x1b[1;5C", "Y"], "oneY Xtwo"),
+        (["nai\u0308ve", WORD_LEFT, "X"], "Xnai\u0308ve"),
+        (["one two.three", "\x1b\x7f", "\x1b\x08"], "one "),
+        (["one two", HOME, "\x1bd", "\x1bd", "\x1bd"], ""),
+        (["one two", HOME, "\x0b", "x", YANK, YANK], "xone twoone two"),
+        (["one two three", "\x17", "\x17", HOME, YANK], "two threeone "),
+        (["one two three", "\x17", END, "\x17", YANK], "one two "),
+        (["abcd", LEFT, LEFT, "\x15", "\x0b", YANK, YANK], "abcdabcd"),
+        (["abcd", LEFT, "\x0b", "\x0b", YANK], "abcd"),
+        ([YANK, "a"], "a"),
+        (["abc", "\x14", "d"], "acbd"),
+        (["abc", HOME, RIGHT, "\x14", "X"], "baXc"),
+        (["abc", HOME, "\x14", "X"], "Xabc"),
+        (["a", "\x14", "b"], "ab"),
+        ([ACCENTED + FAMILY, "\x14"], FAMILY + ACCENTED),
+        ([FLAG + THUMB + HEART, LEFT, "\x7f", LEFT, DELETE], HEART),
+        (["x" + FLAG + OTHER_FLAG, "\x7f"], "x" + FLAG),
+        (["a\U0001f468", "\u200d", "\U0001f469", LEFT, "b"], "ab\U0001f468\u200d\U0001f469"),
+        (["\U0001f468\U0001f469", LEFT, "\u200d", "x"], "\U0001f468\u200d\U0001f469x"),
+        ([paste("a\tb")], "a\tb"),
+        ([paste("one\rtwo\r\nthree\nfour"), "!"], "one\ntwo\nthree\nfour!"),
+        ([paste("\x03a\x1b[Db\x9b\x00\x7fc\x04")], "a[Dbc"),
+        (["a", "\x1b[200", "~b\r", "\nc\x1b[20", "1~d"], "ab\ncd"),
+        (["a", "\x1b[201~", "b"], "ab"),
+        (["a\x1b[[Ab"], "ab"),
         (["abc", "\x03", "d"], "d"),
         (["a", "\x1a", "\x00", "\x1b[15~", "\x1b[1;5X", "\x1bx", "\x9b", "b"], "ab"),
         (["\x1b", "[", "D", "a"], "a"),
         (["a", "\x1b", "\x1b", "[D", "b"], "ba"),
         (["a\x1b[\x01b"], "ba"),
-        (["abc", "\x1b", "\x7f"], "ab"),
+        (["abc", "\x1b", "\x7f"], ""),
     ],
 )
 def test_keys(keys, line):
@@ -120,18 +162,56 @@ def test_longer_than_the_window():
 
 def test_a_wide_character_at_the_margin():
     """A wide character that does not fit into a row begins the next."""
-    editor = Seat(columns=6).type("abc\u6f22").editor
-    assert (editor._row, editor._column) == (1, 2)  # the emulator cuts it in two instead
+    seat = Seat(columns=6).type("abc", HAN)
+    assert seat.shown == ["> abc", HAN]
+    assert seat.cursor == (1, 2)
+    seat.type("\x7f", "d")
+    assert seat.shown == ["> abcd"]
 
 
-def test_resize():
-    """The line is drawn anew for another width."""
-    seat = Seat(columns=20).type("0123456789")
-    seat.screen.resize(6, 12)
-    seat.editor.resize(12)
+@pytest.mark.parametrize("emoji", [FAMILY, FLAG, THUMB, HEART, "1\ufe0f\u20e3"])
+def test_emoji(emoji):
+    """What follows an emoji stands two columns behind it, however wide the terminal takes it."""
+    seat = Seat(columns=10).type("a" + emoji, "b", LEFT, LEFT)
+    assert seat.cursor == (0, 3)
+    assert seat.screen.buffer[0][5].data == "b"
+    seat.type(END, emoji + emoji, "c")
+    assert seat.screen.buffer[1][0].data == "c"
+    assert seat.cursor == (1, 1)
+    assert seat.enter() == "a" + emoji + "b" + emoji + emoji + "c"
+
+
+def test_what_has_no_width():
+    """What can't be seen by itself is shown as a dotted circle, and comes back as it is."""
+    seat = Seat().type("\u0301", "a\u202eb", HOME)
+    assert seat.cursor == (0, 2)
+    assert seat.shown == ["> \u25cc\u0301a\u25ccb"]
+    assert seat.enter() == "\u0301a\u202eb"
+
+
+def test_higher_than_the_window():
+    """Of a line with more rows than the window those around the cursor are seen."""
+    seat = Seat(columns=10, rows=3).type("0123456789" * 4)
+    assert seat.shown == ["8901234567", "8901234567", "89"]
+    seat.type(HOME)
+    assert seat.shown == ["> 01234567", "8901234567", "8901234567"]
+    assert seat.cursor == (0, 2)
+    seat.type("X")
+    assert seat.shown == ["> X0123456", "7890123456", "7890123456"]
+    seat.type(END, LEFT * 8)
+    assert seat.cursor == (1, 5)
+    assert seat.enter("Y") == "X" + "0123456789" * 3 + "01Y23456789"
+
+
+@pytest.mark.parametrize("columns", [12, 20, 40])
+def test_resize(columns):
+    """The line is drawn anew for another width, and nothing of the old drawing stays."""
+    seat = Seat(columns=20).type("0123456789" * 2, LEFT)
+    seat.screen.resize(6, columns)
+    seat.editor.resize(columns, 6)
     seat.editor.refresh()
-    assert seat.shown == ["> 0123456789"]
-    assert seat.cursor == (1, 0)
+    assert "".join(seat.shown) == "> " + "0123456789" * 2
+    assert seat.cursor == divmod(21, columns)
 
 
 def test_output_above_the_prompt():
@@ -181,13 +261,77 @@ def test_history():
     assert seat.enter("\x10\x10", "!") == "one!"
 
 
+def test_search():
+    """^R finds the newest line with what is typed, and each ^R an older one."""
+    seat = Seat(columns=60).type("apple pie\r", "apple\r", "pie\r", "apple\r", "draft", SEARCH)
+    assert seat.shown[-1] == "(reverse-i-search)`': draft"
+    assert seat.type("a", "p").shown[-1] == "(reverse-i-search)`ap': apple"
+    assert seat.cursor[1] == len("(reverse-i-search)`ap': ")
+    assert seat.type(SEARCH).shown[-1] == "(reverse-i-search)`ap': apple pie"
+    assert seat.type(SEARCH).shown[-1] == "(failed reverse-i-search)`ap': apple pie"
+    assert seat.type("x").shown[-1] == "(failed reverse-i-search)`apx': apple pie"
+    assert seat.type("\x7f").shown[-1] == "(reverse-i-search)`ap': apple"
+    assert seat.type("\x08\x7f").shown[-1] == "(reverse-i-search)`': draft"
+    assert seat.type("ple p").shown[-1] == "(reverse-i-search)`ple p': apple pie"
+    assert seat.enter() == "apple pie"
+    assert seat.shown[-2:] == ["> apple pie", ">"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (["dra", SEARCH, "one", "\x07", "ft"], "draft"),
+        (["dra", SEARCH, "one", "\x03", "ft"], "draft"),
+        ([SEARCH, "tw", LEFT, "X"], "oneX two"),
+        ([SEARCH, "tw", END, "X"], "one twoX"),
+        ([SEARCH, "tw", UP, "X"], "zeroX"),
+        (["draft", SEARCH, "tw", DOWN, DOWN], "draft"),
+        ([SEARCH, "nothing", "\x01", "X"], "X"),
+        ([SEARCH, SEARCH, "z" * 1000, "\x1b[15~", "X"], "X"),
+    ],
+)
+def test_how_a_search_ends(keys, line):
+    """^G and ^C give a search up; any other key takes what is found and does what it does."""
+    assert Seat(columns=60).type("zero\r", "one two\r", "last\r").enter(*keys) == line
+
+
+def test_a_query_is_bounded():
+    """One can search for so much and no more."""
+    seat = Seat(columns=1000).type(SEARCH, "q" * 1000)
+    assert seat.shown[-1].count("q") == MAX_QUERY
+
+
+def test_pasted_lines():
+    """Pasted lines are shown as lines, are edited as one, and wait for Enter."""
+    seat = Seat().type(paste("one\rtwo\tx\r"), "three")
+    assert seat.lines == []
+    assert seat.shown == ["> one", "two     x", "three"]
+    seat.type(LEFT * 6, "!")
+    assert seat.shown == ["> one", "two     x!", "three"]
+    assert seat.cursor == (1, 10)
+    seat.type("\r")
+    assert seat.lines == ["one\ntwo\tx!\nthree"]
+    assert seat.type(UP).shown[-3:] == ["> one", "two     x!", "three"]
+
+
+def test_paste_is_announced():
+    """The terminal is asked to mark what is pasted for as long as a line is edited."""
+    seat = Seat()
+    assert seat.drawn[0] == "\x1b[?2004h"
+    for key, mark in [("\r", ""), ("\x03", "^C")]:
+        seat.drawn.clear()
+        seat.type(key)
+        assert seat.drawn[:2] == [f"{mark}\x1b[?2004l\r\n", "\x1b[?2004h"]
+
+
 def test_history_is_bounded():
     """However much is typed, the history holds no more than its bound."""
     seat = Seat()
     for number in range(20):
         seat.type(f"{number:5}" * 2000 + "\r")
-    assert sum(map(len, seat.editor._history)) <= MAX_HISTORY
-    assert seat.editor._history[-1].startswith("   19")
+    lines = seat.editor._history.lines
+    assert sum(map(len, lines)) <= MAX_HISTORY
+    assert lines[-1].startswith("   19")
 
 
 def test_too_long_a_line():
@@ -203,6 +347,48 @@ def test_too_long_a_line():
     assert seat.drawn == ["\a"]
     assert seat.enter("z") == "x" * (MAX_LINE - 1) + "y"
     assert seat.enter("next") == "next"
+
+
+@pytest.mark.parametrize("character", ["\u00fc", HAN, "\U0001f600"])
+def test_a_line_is_bounded_in_bytes(character):
+    """A line holds so many bytes of UTF-8, and no broken character."""
+    line = Seat().enter("x", character * MAX_LINE)
+    assert MAX_LINE - 4 < len(line.encode()) <= MAX_LINE
+    assert set(line[1:]) == {character}
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        ["z\x03"],
+        [paste("a\rb\x03c"), "\x03"],
+        ["z\x1b[20", "0~a\rb", "\x1b[201", "~\x1b[D\x03"],
+    ],
+)
+def test_too_long_is_given_up(beyond):
+    """^C gives up a line that is too long; the line ends that are pasted into it end nothing."""
+    seat = Seat().type("x" * MAX_LINE, *beyond)
+    assert seat.lines == []
+    assert seat.enter("next") == "next"
+
+
+def test_too_much_killed_and_yanked():
+    """What is brought back is bounded as what is typed, and a bell says so."""
+    seat = Seat().type("x" * 40_000, "\x15", YANK)
+    seat.drawn.clear()
+    seat.type(YANK)
+    assert seat.drawn[-1] == "\a"
+    assert seat.enter("\x7f") == "x" * (MAX_LINE - 1)
+
+
+def test_interrupt_from_outside():
+    """An interrupt gives up the line, a search and half a key."""
+    for keys in (["abc", LEFT], ["abc", SEARCH, "x"], ["\x1b["], ["x" * MAX_LINE, "x"]):
+        seat = Seat(rows=2).type(*keys)
+        assert [type(event) for event in seat.editor.interrupt()] == [Interrupt]
+        seat.editor.show()
+        assert seat.shown[-1] == ">"
+        assert seat.enter("Done") == "Done"
 
 
 def test_typing_draws_only_what_is_new():
@@ -225,50 +411,90 @@ def test_a_read_is_drawn_once(key):
 def test_many_marks():
     """However many combining marks are typed, one key looks at a few of them."""
     seat = Seat().type("e" + "\u0301" * 1000, LEFT, "x")
-    assert seat.enter() == "e" + "\u0301" * (1000 - MAX_MARKS) + "x" + "\u0301" * MAX_MARKS
+    marks, rest = seat.enter().removeprefix("e").split("x")
+    assert len(marks + rest) == 1000
+    assert 0 < len(rest) <= LONGEST
 
 
 def test_many_lines(monkeypatch):
     """The history forgets its oldest lines one at a time, whatever their number."""
-    monkeypatch.setattr("sshecho.ssh.editor.MAX_HISTORY_LINES", 3)
+    monkeypatch.setattr("sshecho.ssh.editor.history.MAX_HISTORY_LINES", 3)
     seat = Seat().type("".join(f"{number}\r" for number in range(10)))
-    assert seat.editor._history == ["7", "8", "9"]
-    assert seat.editor._historySize == 3
+    assert seat.editor._history.lines == ["7", "8", "9"]
+    assert seat.editor._history._size == 3
 
 
-KEYS = st.one_of(
-    st.text(max_size=8),
-    st.sampled_from([LEFT, RIGHT, UP, DOWN, HOME, END, DELETE, "\x7f", "\x17", "\x0b", "\x15"]),
+KEYS = st.sampled_from(
+    [LEFT, RIGHT, UP, DOWN, HOME, END, DELETE, WORD_LEFT, WORD_RIGHT, SEARCH, YANK, "\r", "\x03"]
+    + list("\x7f\x17\x0b\x15\x14\x0c\x07")
 )
 
 
-@given(st.lists(KEYS, max_size=30))
+@given(st.lists(st.text(max_size=8) | KEYS | st.text(max_size=8).map(paste), max_size=30))
 def test_nothing_raw_reaches_the_terminal(keys):
     """Whatever is typed, the terminal gets no control character but the editor's own."""
-    seat = Seat(columns=7, rows=40)
+    seat = Seat(columns=7, rows=5)
     seat.type(*keys)
-    drawn = "".join(seat.drawn)
-    for own in ("\x1b[J", "\x1b[H\x1b[2J", "\r", "\n", "\a"):
-        drawn = drawn.replace(own, "")
-    import re
-
-    drawn = re.sub(r"\x1b\[\d+[ABC]", "", drawn)
-    assert drawn.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f]", drawn)
+    own = r"\x1b\[(J|K|H|2J|\d+[ABCG]|\?(2004|7)[hl])|[\r\n\a]"
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", re.sub(own, "", "".join(seat.drawn)))
 
 
-@given(
-    st.lists(
-        st.one_of(
-            st.sampled_from("ab \u00fc"),
-            st.sampled_from([LEFT, RIGHT, HOME, END, DELETE, "\x7f", "\x17"]),
-        ),
-        max_size=40,
-    )
-)
-def test_the_screen_shows_the_line(keys):
-    """After any keys the screen shows the prompt and the line, and nothing else."""
-    seat = Seat(columns=9, rows=30)
-    seat.type(*keys)
-    shown = "".join(row for row in seat.screen.display).replace(" ", "")
-    line = seat.enter()
-    assert shown == ("> " + line).replace(" ", "")
+def laidOut(text, columns):
+    """Return the rows of a text, and where each character begins and the text ends."""
+    rows, places, at = [""], {}, 0
+    for character in iter_graphemes(text):
+        shown = character if wcswidth(character) else "\u25cc"
+        column = wcswidth(rows[-1])
+        cells = {"\t": min(8 - column % 8, columns - column), "\n": 0}.get(character)
+        cells = wcswidth(character) or 1 if cells is None else cells
+        if column + cells > columns:
+            rows.append("")
+        places[at] = len(rows) - 1, wcswidth(rows[-1])
+        at += len(character)
+        rows[-1] += " " * cells if character in "\t\n" else shown
+        if character == "\n" or wcswidth(rows[-1]) == columns:
+            rows.append("")
+    places[at] = len(rows) - 1, wcswidth(rows[-1])
+    return rows, places
+
+
+def withoutAccents(rows):
+    """Return rows without what the emulator shows in some places only."""
+    return [unicodedata.normalize("NFD", row).replace("\u0301", "").rstrip() for row in rows]
+
+
+def assertShown(seat):
+    """The window shows the prompt and the line, or those rows around the cursor that fit."""
+    line = seat.editor._line
+    prompt = seat.editor._search.prompt if seat.editor._search else "> "
+    prompt += "\u25cc" * line.text.startswith("\u0301")
+    rows, places = laidOut(prompt + line.text, seat.screen.columns)
+    row, column = places[len(prompt) + line.cursor]
+    assert seat.cursor[1] == column
+    above = seat.cursor[0] - row  # the rows of the window above the line; negative if it is cut
+    display, expected = map(withoutAccents, (seat.screen.display, rows))
+    if above < 0:
+        assert len(rows) + above >= seat.screen.lines
+        expected = expected[-above:]
+    below = display[max(above, 0) :]
+    assert below == (expected + [""] * len(below))[: len(below)]
+
+
+LETTERS = st.text(st.sampled_from(["a", "b", " ", "\u00fc", HAN, "\u0301", "\t"]), max_size=9)
+PASTES = st.text(st.sampled_from("ab\n\t\u6f22"), max_size=9).map(paste)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(9, 30), (9, 4), (40, 4)])
+@given(data=st.data())
+def test_the_screen_shows_the_line(columns, rows, data):
+    """After each key, and in a window of each width, the line and the cursor are in place."""
+    seat = Seat(columns, rows)
+    widths = st.integers(8, 40)
+    for step in data.draw(st.lists(LETTERS | PASTES | KEYS | widths, max_size=25)):
+        if isinstance(step, int):
+            seat.screen.resize(rows, step)
+            seat.editor.resize(step, rows)
+            seat.editor.refresh()
+        else:
+            seat.type(step)
+        assertShown(seat)

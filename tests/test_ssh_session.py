@@ -80,7 +80,7 @@ def test_pty(pair):
     """A shell with a PTY greets, prompts and echoes lines; ^D ends it with status 0."""
     channel = Channel(pair).pty().request(b"shell")
     assert [number for number, _ in channel.take()][:2] == [SUCCESS, SUCCESS]
-    assert b"\r\nHi\r\n\r> " in channel.data(b"Hi\r").takeData()
+    assert b"\r\nHi\r\n" in channel.data(b"Hi\r").takeData()
     assert channel.data(b"\x04").take()[-3:] == END
 
 
@@ -125,6 +125,17 @@ def test_lethal_signals(pair, name):
     assert channel.data(b"behind").take() == [(DATA, NS(b"ech"))]
     end = REQUEST, NS(b"exit-signal") + b"\0" + NS(name) + b"\0" + NS(b"") + NS(b"")
     assert channel.grant(100).take() == [(DATA, NS(b"o")), end, (EOF, b""), (CLOSE, b"")]
+
+
+def test_lethal_signal_at_a_terminal(pair):
+    """A terminal is left as it was found, its cursor on a new line."""
+    channel = Channel(pair).pty().request(b"shell")
+    channel.data(b"typed").take()
+    packets = channel.request(b"signal", NS(b"HUP"), reply=False).take()
+    shown = b"".join(getNS(payload)[0] for number, payload in packets if number == DATA)
+    assert shown.startswith(b"\r\n")
+    assert b"\x1b[?2004l" in shown
+    assert packets[-1] == (CLOSE, b"")
 
 
 @pytest.mark.parametrize("name", [b"INT", b"USR1", b"SIGTERM", b"", b"\xff"])

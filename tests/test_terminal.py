@@ -33,6 +33,9 @@ class Channel(StringTransport):
             self.producer.pauseProducing()
 
 
+PROMPT = b"\x1b[?2004h\r\x1b[J> "  # with the announcement that pasted text is to be marked
+
+
 def run(application=None, command=None) -> tuple[Terminal, Channel]:
     channel = Channel(command)
     terminal = Terminal(application or Echo(), b"" if command else GREETING)
@@ -43,7 +46,8 @@ def run(application=None, command=None) -> tuple[Terminal, Channel]:
 def test_greeting():
     """A session begins with the greeting and the prompt."""
     _, channel = run()
-    assert channel.value().startswith(b"Login successful, please proceed.\r\n\r> ")
+    assert channel.value().startswith(b"Login successful, please proceed.\r\n")
+    assert channel.value().endswith(PROMPT)
 
 
 def test_echo():
@@ -53,7 +57,7 @@ def test_echo():
     channel.pieces.clear()
     terminal.dataReceived("h\u00fc".encode()[:2])
     terminal.dataReceived("h\u00fc".encode()[2:] + b"\r")
-    assert b"\r\nh\xc3\xbc\r\n\r> " in channel.value()
+    assert b"\r\nh\xc3\xbc\r\n" + PROMPT in channel.value()
     assert len(channel.pieces) == 2
 
 
@@ -85,7 +89,7 @@ def test_end_of_input():
         terminal, channel = run()
         end(terminal)
         assert channel.disconnecting
-        assert channel.value().endswith(b"\r> \x1b[J\r\x1b[2C\r\n")
+        assert channel.value().endswith(PROMPT + b"\x1b[?2004l\r\n")
         before = channel.value()
         terminal.dataReceived(b"more\r")
         end(terminal)
@@ -112,7 +116,7 @@ def test_news():
     terminal.dataReceived(b"half")
     channel.clear()
     application.transport.write(b"news\n")
-    assert channel.value().startswith(b"\r\x1b[Jnews\r\n\r> half")
+    assert channel.value().startswith(b"\r\x1b[Jnews\r\n" + PROMPT + b"half")
 
 
 def test_application_without_half_close():
@@ -164,14 +168,63 @@ def test_what_is_typed_waits():
 def test_interrupts_wait():
     """A read that gives up line after line is drawn no further than somebody reads."""
     terminal, channel = run()
-    terminal.dataReceived(b"x" * 10_000 + b"\r")
+    terminal.dataReceived(b"x" * 1000 + b"\r")
     channel.full = True
     channel.clear()
     terminal.dataReceived(b"\x10\x03" * 100)
-    assert 10_000 < len(channel.value()) < 20_000
+    assert channel.value().count(b"^C") == 1
     channel.clear()
     channel.producer.resumeProducing()
-    assert 10_000 < len(channel.value()) < 20_000
+    assert channel.value().count(b"^C") == 1
+
+
+def test_interrupted_from_outside():
+    """An interrupt gives up the line that is being edited, and no more than that."""
+    application = Hesitant()
+    terminal, channel = run(application)
+    terminal.dataReceived(b"half\x1b[")
+    channel.clear()
+    terminal.interrupt()
+    assert channel.value() == b"^C\x1b[?2004l\r\n" + PROMPT
+    terminal.dataReceived(b"Done\r")
+    assert application.lines == (b"Done\n",)
+
+
+def test_interrupted_in_order():
+    """An interrupt comes behind what was typed before it; while that waits, several are one."""
+    application = Hesitant()
+    terminal, channel = run(application)
+    terminal.pauseProducing()
+    terminal.dataReceived(b"one\rtwo")
+    terminal.interrupt()
+    terminal.interrupt()
+    terminal.dataReceived(b"three\r")
+    channel.clear()
+    terminal.resumeProducing()
+    assert application.lines == (b"one\n", b"three\n")
+    assert channel.value().count(b"two^C") == channel.value().count(b"^C") == 1
+
+
+def test_nothing_to_interrupt():
+    """A session with a command, or whose input has ended, is not interrupted."""
+    terminal, channel = run(News(), command=b"x")
+    terminal.interrupt()
+    assert channel.value() == b""
+    terminal, channel = run()
+    terminal.readConnectionLost()
+    before = channel.value()
+    terminal.interrupt()
+    assert channel.value() == before
+
+
+def test_pasted_lines():
+    """Lines that are pasted reach the application together, once Enter is pressed."""
+    application = Hesitant()
+    terminal, _ = run(application)
+    terminal.dataReceived(b"\x1b[200~one\rtwo\x1b[201~")
+    assert application.lines == ()
+    terminal.dataReceived(b"\r")
+    assert application.lines == (b"one\ntwo\n",)
 
 
 class Hesitant(Protocol):
@@ -230,7 +283,7 @@ def test_resize():
     channel.session.pty = Pty(b"xterm", 8, 24)
     channel.clear()
     terminal.resize()
-    assert b"0123456789" in channel.value()
+    assert b"\r\x1b[J> 012345 \r6789" in channel.value()
     terminal, channel = run(command=b"x")
     channel.clear()
     terminal.resize()

@@ -92,6 +92,8 @@ class SessionChannel(Channel):
             return self._interrupt()
         if name not in LETHAL or not self._begun or self.closing:
             return False
+        if self._terminal is not None:
+            self._terminal.leave()
         self.endBySignal(name)
         return True
 

@@ -7,8 +7,8 @@ application writes begins at the left margin.
 from __future__ import annotations
 
 import codecs
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import cast
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProducer, IProtocol
@@ -45,6 +45,7 @@ class Terminal(Protocol):
         self._application = application
         self._greeting = greeting
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._typed: deque[str | Interrupt] = deque()
         self._events: Iterator[Event] = iter(())
         self._editing = False
         self._paused = False
@@ -70,7 +71,7 @@ class Terminal(Protocol):
         """Greet, run the application, and show the prompt."""
         self._link = cast(ISessionTransport, self.transport)
         assert self.session.pty is not None
-        self._editor = LineEditor(self._draw, self.session.pty.columns)
+        self._editor = LineEditor(self._draw, self.session.pty.columns, self.session.pty.rows)
         self.write(self._greeting)
         self._application.makeConnection(self)
         self._prompt()
@@ -79,8 +80,19 @@ class Terminal(Protocol):
         """Edit; pass each line on once Enter ends it."""
         if self._inputEnded:
             return
-        self._events = chain(self._events, self._editor.feed(self._decoder.decode(data)))
+        self._typed.append(self._decoder.decode(data))
         self._edit()
+
+    def interrupt(self) -> None:
+        """Give up the line, behind what has been typed already: what ^C does, but from outside.
+
+        While what has been typed waits, interrupts in a row are one, as signals are. Behind the end
+        of the input nothing happens.
+        """
+        waiting = self._typed and isinstance(self._typed[-1], Interrupt)
+        if not self._inputEnded and not waiting:
+            self._typed.append(Interrupt())
+            self._edit()
 
     def _edit(self) -> None:
         """Go on with what has been typed, a line at a time, for as long as nobody says wait."""
@@ -90,7 +102,7 @@ class Terminal(Protocol):
         try:
             while not self._paused and not self._inputEnded and not self._ending:
                 self._pending = []  # what a line brings about goes out in one write
-                event = next(self._events, None)
+                event = self._nextEvent()
                 if event is None:
                     break
                 self._take(event)
@@ -98,6 +110,15 @@ class Terminal(Protocol):
         finally:
             self._editing = False
             self._flush()
+
+    def _nextEvent(self) -> Event | None:
+        while (event := next(self._events, None)) is None and self._typed:
+            typed = self._typed.popleft()
+            if isinstance(typed, Interrupt):
+                self._events = self._editor.interrupt()
+            else:
+                self._events = self._editor.feed(typed)
+        return event
 
     def _take(self, event: Event) -> None:
         if isinstance(event, EndOfInput):
@@ -108,14 +129,10 @@ class Terminal(Protocol):
             self._application.dataReceived(event.encode() + b"\n")
         self._prompt()
 
-    def interrupt(self) -> None:
-        """Do what ^C does, behind what has been typed so far."""
-        self.dataReceived(b"\x03")
-
     def resize(self) -> None:
         """Draw the line anew: the window has another size."""
         assert self.session.pty is not None
-        self._editor.resize(self.session.pty.columns)
+        self._editor.resize(self.session.pty.columns, self.session.pty.rows)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -152,7 +169,7 @@ class Terminal(Protocol):
     def _leavePrompt(self) -> None:
         if self._prompting:
             self._prompting = False
-            self._draw("\r\n")
+            self._editor.leave()
 
     def _draw(self, text: str) -> None:
         self._send(text.encode())
@@ -195,10 +212,14 @@ class Terminal(Protocol):
 
     def exit(self, status: int) -> None:
         """End the session with an exit status once everything has been shown."""
+        self.leave()
+        self._link.exit(status)
+
+    def leave(self) -> None:
+        """Leave the person's terminal as it was found: the session ends."""
         self._leavePrompt()
         self._ending = True
         self._flush()
-        self._link.exit(status)
 
     def getPeer(self) -> IAddress:
         """Return the client's address."""
