@@ -26,11 +26,20 @@ def paste(text):
     return f"\x1b[200~{text}\x1b[201~"
 
 
+class Emulator(pyte.Screen):
+    """The emulator, but for an accent at the margin: it would go to the next row for it."""
+
+    def draw(self, data):
+        for character in data:
+            if self.cursor.x < self.columns or not unicodedata.combining(character):
+                super().draw(character)
+
+
 class Seat:
     """A person at a terminal with an editor."""
 
     def __init__(self, columns=20, rows=6):
-        self.screen = pyte.Screen(columns, rows)
+        self.screen = Emulator(columns, rows)
         self.stream = pyte.Stream(self.screen)
         self.drawn = []
         self.lines = []
@@ -469,7 +478,7 @@ def assertShown(seat):
     prompt = seat.editor._search.prompt if seat.editor._search else "> "
     prompt += "\u25cc" * line.text.startswith("\u0301")
     rows, places = laidOut(prompt + line.text, seat.screen.columns)
-    row, column = places[len(prompt) + line.cursor]
+    row, column = places[max(at for at in places if at <= len(prompt) + line.cursor)]
     assert seat.cursor[1] == column
     above = seat.cursor[0] - row  # the rows of the window above the line; negative if it is cut
     display, expected = map(withoutAccents, (seat.screen.display, rows))
@@ -498,3 +507,16 @@ def test_the_screen_shows_the_line(columns, rows, data):
         else:
             seat.type(step)
         assertShown(seat)
+
+
+def test_a_row_that_ends_elsewhere():
+    """What goes from a row's end is not left there when a wide character begins the next."""
+    seat = Seat(columns=9, rows=4).type("aaaaaaa" + HAN, LEFT, "\x7f")
+    assert seat.shown == ["> aaaaaa", HAN]
+
+
+def test_an_accent_at_the_margin():
+    """An accent behind a letter in the last column goes to that letter."""
+    seat = Seat(columns=9).type("a" * 6, "a", "\u0301")
+    assert seat.cursor == (1, 0)
+    assert seat.shown == ["> aaaaaaa"]

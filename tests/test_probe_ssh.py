@@ -78,7 +78,7 @@ def test_denied():
     probing.flush()
     assert (probing.step, probing.error) == (
         "auth",
-        "denied by password; the server takes password",
+        "denied by password; the server takes password, keyboard-interactive",
     )
 
 
@@ -89,7 +89,7 @@ def test_anonymous():
     nothing = Identity()
     assert Probing(Wire(server), "anonymous@h", nothing).report.attempt.auth_method == "none"
     error = Probing(Wire(sshServer(HOST)), "anonymous@h", nothing).error
-    assert error == "denied: the server takes password only"
+    assert error == "denied: the server takes password, keyboard-interactive only"
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "127.0.0.1"])

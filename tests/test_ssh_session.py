@@ -133,8 +133,7 @@ def test_lethal_signal_at_a_terminal(pair):
     channel.data(b"typed").take()
     packets = channel.request(b"signal", NS(b"HUP"), reply=False).take()
     shown = b"".join(getNS(payload)[0] for number, payload in packets if number == DATA)
-    assert shown.startswith(b"\r\n")
-    assert b"\x1b[?2004l" in shown
+    assert shown.endswith(b"\x1b[?2004l\r\n")
     assert packets[-1] == (CLOSE, b"")
 
 
@@ -164,7 +163,7 @@ def test_interrupt(pair, request_, payload):
     channel.request(request_, payload)
     packets = channel.take()
     assert (SUCCESS, b"") in packets
-    assert any(b"^C\r\n" in payload for number, payload in packets if number == DATA)
+    assert any(b"^C" in payload for number, payload in packets if number == DATA)
     assert b"\r\nkept\r\n" in channel.data(b"kept\r").takeData()
 
 

@@ -62,7 +62,8 @@ class Layout:
 
     def _nextRow(self) -> None:
         start = at = self._starts[-1]
-        if _plain(self.text[at : at + self.columns]):
+        # Behind the row there could be an accent, which goes to the row's last letter.
+        if _plain(self.text[at : at + self.columns + 1]):
             at += self.columns
             if at > len(self.text):
                 self._complete = True

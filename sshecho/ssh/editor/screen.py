@@ -84,8 +84,9 @@ class Screen:
             drawn = f"{self._up(self._row)}\r{CLEAR_BELOW}" + self._paint(start, top, 0, top)
         elif first is not None:
             there = self._layout.place(first)
-            if there[1] == 0 and there != (self._top + self._row, self._column):
-                # The row may not be there yet: the character before it brings it.
+            atEnd = first == shown and there == (self._top + self._row, self._column)
+            if there[1] == 0 and not atEnd:
+                # The row before it may end elsewhere now: the character before draws its end.
                 first = before(text, first)
                 there = self._layout.place(first)
             drawn = self._motion(there[0] - self._top, there[1])
