@@ -116,7 +116,7 @@ class Client:
         needs: the programs, and the modules of Python, without which it can't run.
         command: returns what does a visit.
         algorithms: the --algorithms of the server that it needs.
-            credentials: what it can log in with.
+        credentials: what it can log in with.
         shell: how its shell is had, in one word or a few; all but one have it without a terminal.
     """
 

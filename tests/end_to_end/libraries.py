@@ -198,10 +198,11 @@ def with_conch(visit: Visit, data: bytes) -> tuple[bytes, int]:
     assert conch.stdout is not None
 
     def send() -> None:
-        asked = b""
-        while visit.credential != KEY and not asked.lower().endswith(b"password: "):
-            asked += os.read(us, 1024)
-        os.write(us, visit.password.encode() + b"\n")
+        if visit.credential != KEY:
+            asked = b""
+            while not asked.lower().endswith(b"password: "):
+                asked += os.read(us, 1024)
+            os.write(us, visit.password.encode() + b"\n")
         conch.stdin.write(data)
         conch.stdin.flush()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from clients import ASYNCSSH, CLIENTS, CREDENTIALS, KEY, OPENSSH, PASSWORD, USES, Client
 from matrix import COLUMNS, house, introduce, makeKeys, title
-from wiretap import Hello, Negotiated, agreed, wiretap
+from wiretap import IMPLICIT, Hello, Negotiated, agreed, wiretap
 
 from sshecho.ssh.algorithms import COMPRESSIONS, HOST_SIGNATURES, POLICIES, USER_SIGNATURES
 
@@ -184,6 +184,9 @@ def test_first_of_the_clients():
     client = Hello("a", [["x", "k"], ["h"], ["c2", "c1"], ["?"], ["m1", "m2"], *[[""]] * 5])
     server = Hello("b", [["k"], ["h", "i"], ["c1", "c2"], ["?"], ["m2"], *[[""]] * 5])
     assert agreed(client, server) == Negotiated("k", "h", "c2", "m2")
+    for side in (client, server):
+        side.names[2].insert(0, "aes256-gcm@openssh.com")
+    assert agreed(client, server).mac == IMPLICIT
 
 
 def test_readme():

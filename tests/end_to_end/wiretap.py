@@ -6,6 +6,7 @@ this holds for every client, and asks neither side.
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -16,6 +17,10 @@ from dataclasses import dataclass
 HOST = "127.0.0.1"
 _ENOUGH = 64 * 1024
 """Bytes of each side that are kept: a version and a KEXINIT take less."""
+IMPLICIT = "<implicit>"
+"""The MAC of a cipher that is its own (OpenSSH PROTOCOL, section 1.6)."""
+
+_AEAD = re.compile(r"chacha20-poly1305@|aes\d+-gcm@")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ def agreed(client: Hello, server: Hello) -> Negotiated:
     def first(number: int) -> str:
         return next(name for name in client.names[number] if name in server.names[number])
 
-    return Negotiated(first(0), first(1), first(2), first(4))
+    cipher = first(2)
+    return Negotiated(first(0), first(1), cipher, IMPLICIT if _AEAD.match(cipher) else first(4))
 
 
 class Wiretap:
