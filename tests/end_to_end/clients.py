@@ -27,7 +27,7 @@ PATIENCE = 60
 PASSWORD = "password"
 KEY = "publickey"
 KEYBOARD_INTERACTIVE = "keyboard-interactive"
-CREDENTIALS = (PASSWORD, KEY)
+CREDENTIALS = (PASSWORD, KEY, KEYBOARD_INTERACTIVE)
 """What is tried, under the names of RFC 4252 and RFC 4256."""
 
 
@@ -251,7 +251,12 @@ ASYNCSSH = Client("asyncssh", ("asyncssh",), _library("asyncssh"))
 CLIENTS = (
     OPENSSH,
     Client("PuTTY (plink)", ("plink", "puttygen"), _plink),
-    Client("Dropbear (dbclient)", ("dbclient", "dropbearconvert"), _dbclient),
+    Client(
+        "Dropbear (dbclient)",
+        ("dbclient", "dropbearconvert"),
+        _dbclient,
+        credentials=(KEY, KEYBOARD_INTERACTIVE),  # its choice where there is password too
+    ),
     Client("Paramiko", ("paramiko",), _library("paramiko")),
     ASYNCSSH,
     Client("libssh2 (ssh2-python)", ("ssh2",), _library("libssh2")),
