@@ -129,8 +129,11 @@ class Client:
 
     def can(self, what: str) -> str:
         """Say whether, or how, it has one of CREDENTIALS or USES."""
+        if what in self.credentials:
+            return "yes"
         if what in CREDENTIALS:
-            return "yes" if what in self.credentials else "no"
+            asked = what == PASSWORD and KEYBOARD_INTERACTIVE in self.credentials
+            return f"by {KEYBOARD_INTERACTIVE}" if asked else "no"
         return self.shell if USES[what].command is None else "yes"
 
     def missing(self) -> list[str]:
