@@ -14,8 +14,8 @@ from pathlib import Path
 import asyncssh
 import pexpect
 import pytest
-from conftest import ROOT
 from helpers import eventually
+from serving import ROOT
 
 PATIENCE = 60
 TWISTD = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "sshecho"]
