@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import iter_graphemes, wcswidth
 
-from sshecho.ssh.editor import EndOfInput, Interrupt, LineEditor
+from sshecho.ssh.editor import Breath, EndOfInput, Interrupt, LineEditor
 from sshecho.ssh.editor.characters import LONGEST
 from sshecho.ssh.editor.history import MAX_HISTORY, MAX_QUERY
 from sshecho.ssh.editor.linebuffer import MAX_LINE
@@ -54,6 +54,8 @@ class Seat:
     def type(self, *keys):
         for key in keys:
             for event in self.editor.feed(key):
+                if isinstance(event, Breath):
+                    continue
                 if isinstance(event, EndOfInput):
                     self.ended = True
                     continue

@@ -4,13 +4,14 @@ import re
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from sshecho.echo import Echo
 from sshecho.session import ISessionTransport, Pty, Session
-from sshecho.ssh.terminal import GREETING, Terminal
+from sshecho.ssh.terminal import GREETING, TURN, Terminal
 
 
 class Channel(StringTransport):
@@ -36,9 +37,9 @@ class Channel(StringTransport):
 PROMPT = b"\x1b[?2004h\r\x1b[J> "  # with the announcement that pasted text is to be marked
 
 
-def run(application=None, command=None) -> tuple[Terminal, Channel]:
+def run(application=None, command=None, clock=None) -> tuple[Terminal, Channel]:
     channel = Channel(command)
-    terminal = Terminal(application or Echo(), b"" if command else GREETING)
+    terminal = Terminal(application or Echo(), b"" if command else GREETING, clock or Clock())
     terminal.makeConnection(channel)
     return terminal, channel
 
@@ -212,6 +213,84 @@ def test_nothing_to_interrupt():
     before = channel.value()
     terminal.interrupt()
     assert channel.value() == before
+
+
+class Turns:
+    """A clock of which each look takes a while; the others' turn is over when the test says so."""
+
+    def __init__(self, step=0.0):
+        self.now = 0.0
+        self.step = step
+        self.waiting = []
+
+    def seconds(self):
+        self.now += self.step
+        return self.now
+
+    def callLater(self, delay, function):
+        self.waiting.append(function)
+
+    def over(self):
+        waiting, self.waiting = self.waiting, []
+        for function in waiting:
+            function()
+
+
+class Slow(Protocol):
+    """An application that takes its time with each line."""
+
+    lines = ()
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def dataReceived(self, data):
+        self.lines += (data,)
+        self.clock.now += TURN
+
+
+def slow() -> tuple[Slow, Terminal, Channel, Turns]:
+    clock = Turns()
+    application = Slow(clock)
+    return application, *run(application, clock=clock), clock
+
+
+def test_turns():
+    """What is much work lets the others have their turn, and nothing of it is lost."""
+    application, terminal, channel, clock = slow()
+    terminal.dataReceived(b"one\rtwo\rth")
+    assert application.lines == (b"one\n",)
+    assert channel.producerState == "paused"
+    terminal.dataReceived(b"ree\r")
+    terminal.resumeProducing()
+    assert application.lines == (b"one\n",)
+    assert channel.producerState == "paused"
+    clock.over()
+    assert application.lines == (b"one\n", b"two\n")
+    clock.over()
+    assert application.lines == (b"one\n", b"two\n", b"three\n")
+    clock.over()
+    assert channel.producerState == "producing"
+
+
+def test_keys_have_turns():
+    """Keys that are much work are no less so without a line."""
+    clock = Turns(TURN / 4)
+    terminal, channel = run(clock=clock)
+    terminal.dataReceived(b"\x1b[D" * 500 + b"end\r")
+    assert b"end" not in channel.value()
+    while channel.producerState == "paused":
+        clock.over()
+    assert b"end\r\n" in channel.value()
+
+
+def test_gone_while_others_have_their_turn():
+    """A session that ends meanwhile is over."""
+    application, terminal, _, clock = slow()
+    terminal.dataReceived(b"one\rtwo\r")
+    terminal.connectionLost(Failure(ConnectionDone()))
+    clock.over()
+    assert application.lines == (b"one\n",)
 
 
 def test_pasted_lines():

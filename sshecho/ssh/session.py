@@ -163,5 +163,6 @@ class SessionChannel(Channel):
         if self.session.pty is None:
             self.run(self._program)
         else:
-            self._terminal = Terminal(self._program, self._greeting)
+            clock = self.conn.transport.factory.clock
+            self._terminal = Terminal(self._program, self._greeting, clock)
             self.run(self._terminal)

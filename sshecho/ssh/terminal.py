@@ -11,13 +11,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProducer, IProtocol
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProducer,
+    IProtocol,
+    IReactorTime,
+)
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.session import ISessionTransport, Session, endInput
-from sshecho.ssh.editor import EndOfInput, Event, Interrupt, LineEditor
+from sshecho.ssh.editor import Breath, EndOfInput, Event, Interrupt, LineEditor
+
+TURN = 0.01
+"""Seconds of editing after which others have their turn."""
 
 GREETING = b"Login successful, please proceed.\n"
 
@@ -34,16 +43,21 @@ class Terminal(Protocol):
     """The protocol that a session with a PTY runs, and the transport of its application.
 
     A few keys can bring about much output, such as a long line from the history: so while the
-    application is told to wait, what has been typed already waits too.
+    application is told to wait, what has been typed already waits too. And they can be much work:
+    so the others have their turn after each `TURN`.
 
     Args:
         application: what the session runs.
         greeting: what to show first, in UTF-8; each line ends with LF.
+        clock: what the work is measured with, and lets the others have their turn.
     """
 
-    def __init__(self, application: IProtocol, greeting: bytes = GREETING) -> None:
+    def __init__(self, application: IProtocol, greeting: bytes, clock: IReactorTime) -> None:
         self._application = application
         self._greeting = greeting
+        self._clock = clock
+        self._worked = 0.0  # seconds since the others had their turn
+        self._resting = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._typed: deque[str | Interrupt] = deque()
         self._events: Iterator[Event] = iter(())
@@ -99,17 +113,36 @@ class Terminal(Protocol):
         if self._editing:  # an application that says wait and go on while it is handed a line
             return
         self._editing = True
+        began = self._clock.seconds() - self._worked
         try:
-            while not self._paused and not self._inputEnded and not self._ending:
+            while not self._waits() and self._worked < TURN:
                 self._pending = []  # what a line brings about goes out in one write
                 event = self._nextEvent()
                 if event is None:
                     break
                 self._take(event)
                 self._flush()
+                self._worked = self._clock.seconds() - began
         finally:
             self._editing = False
             self._flush()
+            self._worked = self._clock.seconds() - began
+        if self._worked >= TURN and not self._waits():
+            self._rest()
+
+    def _waits(self) -> bool:
+        return self._paused or self._resting or self._inputEnded or self._ending
+
+    def _rest(self) -> None:
+        self._resting = True
+        self._link.pauseProducing()
+        self._clock.callLater(0, self._goOn)
+
+    def _goOn(self) -> None:
+        self._resting = False
+        self._worked = 0.0
+        if not self._paused and not self._ending:
+            self.resumeProducing()
 
     def _nextEvent(self) -> Event | None:
         while (event := next(self._events, None)) is None and self._typed:
@@ -121,6 +154,8 @@ class Terminal(Protocol):
         return event
 
     def _take(self, event: Event) -> None:
+        if isinstance(event, Breath):
+            return
         if isinstance(event, EndOfInput):
             self.readConnectionLost()
             return
@@ -247,7 +282,7 @@ class Terminal(Protocol):
         self._paused = False
         self._edit()
         self._refresh()
-        if not self._paused and not self._ending:
+        if not self._paused and not self._resting and not self._ending:
             self._link.resumeProducing()
 
     def stopProducing(self) -> None:

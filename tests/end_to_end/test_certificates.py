@@ -11,8 +11,8 @@ import paramiko
 import pytest
 from agent import agentOf
 from certificates import TOUCHED, VERIFIED, PlainKey, SecurityKey, certify
-from conftest import PATIENCE, serving
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+from serving import PATIENCE, serving
 
 KINDS = {
     "ed25519": ("ed25519",),

@@ -13,6 +13,6 @@ prompt_toolkit runs an asyncio loop of its own, and neither the line nor what wa
 has a bound in it. Where one character ends and how wide it is, wcwidth knows.
 """
 
-from sshecho.ssh.editor.lineeditor import EndOfInput, Event, Interrupt, LineEditor
+from sshecho.ssh.editor.lineeditor import Breath, EndOfInput, Event, Interrupt, LineEditor
 
-__all__ = ["EndOfInput", "Event", "Interrupt", "LineEditor"]
+__all__ = ["Breath", "EndOfInput", "Event", "Interrupt", "LineEditor"]

@@ -30,8 +30,14 @@ class Interrupt:
     """The person has given up the line: ^C."""
 
 
-Event = str | EndOfInput | Interrupt
-"""What becomes of what is typed: a line, or one of the two."""
+class Breath:
+    """Some keys have been pressed, and nothing has become of them yet: a time to pause."""
+
+
+Event = str | EndOfInput | Interrupt | Breath
+"""What becomes of what is typed: a line, or one of the three."""
+
+_KEYS_A_BREATH: Final = 64
 
 
 class LineEditor:
@@ -57,10 +63,14 @@ class LineEditor:
     def feed(self, text: str) -> Iterator[Event]:
         """Edit; yield each line that is ended, each that is given up, and the end of the input.
 
+        Between them comes a breath now and then: a long line makes each key dear.
+
         The caller shows what it will of a line, and then calls `show` for the next. A line that
         was pasted may hold newlines.
         """
-        for keystroke in self._keystrokes.read(text):
+        for number, keystroke in enumerate(self._keystrokes.read(text), 1):
+            if number % _KEYS_A_BREATH == 0:
+                yield Breath()
             if isinstance(keystroke, Text):
                 self._type(keystroke.text)
             else:
