@@ -39,12 +39,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sshecho.cred.credentials import PublicKey
-from sshecho.cred.keyname import nameKey
 from sshecho.cred.realm import ANONYMOUS_USER
 from sshecho.people import because, peerName, tell, userName
-from sshecho.ssh.algorithms import USER_ALGORITHMS
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.login import Attempt, Login
+from sshecho.ssh.loginrequest import LoginRequest
 from sshecho.ssh.transport import Transport
 
 _log = Logger()
@@ -64,10 +63,6 @@ _METHODS = {
     b"keyboard-interactive": IUsernamePassword,
 }
 _WITH_PASSWORD = (b"password", b"keyboard-interactive")
-
-
-_LONGEST_METHOD = 64
-"""Bytes of a method's name, as RFC 4250 has it; what is longer is cut where it is kept."""
 
 
 class _Abandoned(Exception):
@@ -97,7 +92,6 @@ class UserAuth(SSHService):
         self._refused: list[Attempt] = []
         self._askedForMethods = False
         self._bannerShown = False
-        self.user = self.nextService = self.method = b""
 
     def serviceStopped(self) -> None:
         """Stop: the user is in, or the connection is gone, and what is still asked with it."""
@@ -150,13 +144,13 @@ class UserAuth(SSHService):
                 self._requests.popleft()
 
     async def _answer(self, packet: bytes) -> None:
-        self.user, self.nextService, self.method, data = getNS(packet, 3)
-        key = nameKey(getNS(data[1:], 2)[1]) if self.method == b"publickey" else None
-        self._attempt = Attempt(self.method[:_LONGEST_METHOD].decode(errors="replace"), key)
+        request = LoginRequest.parse(packet)
         try:
-            credentials = await self._credentials(data)
+            credentials = await self._credentials(request)
         except _Abandoned:
-            self._refused.append(self._attempt)  # a try, but one that gets no answer
+            # A try, but one that gets no answer (RFC 4252, section 5.1).
+            self._report(request, "denied", "asked for something else instead")
+            self._refused.append(request.attempt)
             self._endIfTooMany()
             return
         try:
@@ -166,47 +160,41 @@ class UserAuth(SSHService):
                 credentials, None, IConchUser
             )
         except ValidPublicKey:
-            algorithm, blob, _ = getNS(data[1:], 2)
             if not self.transport.closing:
+                algorithm, blob = request.shownKey()
                 self.transport.sendPacket(MSG_USERAUTH_PK_OK, NS(algorithm) + NS(blob))
             return
         except Exception as error:
             if isinstance(error, CancelledError) and self.transport.closing:
                 raise  # whoever wanted in has left
-            await self._refuse(error)
+            await self._refuse(request, error)
             return
         if self.transport.closing:
             logout()
         elif isinstance(credentials, PublicKey) and not credentials.signature:
             logout()
             _log.error("A checker accepted a key that nothing was signed with; denied")
-            await self._refuse(UnauthorizedLogin())
+            await self._refuse(request, UnauthorizedLogin())
         else:
-            self._accept(cast(SSHAvatar, avatar), logout)
+            self._accept(request, cast(SSHAvatar, avatar), logout)
 
-    async def _credentials(self, data: bytes) -> ICredentials | None:
+    async def _credentials(self, request: LoginRequest) -> ICredentials | None:
         """Return what the client shows of itself; None for what is not to be had here."""
-        if self.nextService != b"ssh-connection":
+        if request.service != b"ssh-connection":
             return None
-        if self.method == b"none":
-            anonymous = self._anonymous and self.user == ANONYMOUS_USER
+        if request.method == b"none":
+            anonymous = self._anonymous and request.user == ANONYMOUS_USER
             return Anonymous() if anonymous else None
-        if self.method not in self._methods:
+        if request.method not in self._methods:
             return None
-        if self.method == b"publickey":
-            return self._publicKey(data)
-        if self.method == b"password":
-            return self._password(data)
-        return await self._keyboardInteractive()
+        if request.method == b"publickey":
+            address = getattr(self.transport.transport.getPeer(), "host", None)
+            return request.publicKey(self.transport.sessionID, address)
+        if request.method == b"password":
+            return request.password()
+        return await self._keyboardInteractive(request.user)
 
-    def _password(self, data: bytes) -> UsernamePassword | None:
-        """Return a password; None for a request to change it.
-
-        Payload (RFC 4252, section 8): whether it is to be changed, the password.
-        """
-        return UsernamePassword(self.user, getNS(data[1:])[0]) if data[:1] == b"\0" else None
-
-    async def _keyboardInteractive(self) -> UsernamePassword | None:
+    async def _keyboardInteractive(self, user: bytes) -> UsernamePassword | None:
         """Ask for the password; return it, or None for an answer to something else.
 
         Our question's payload (RFC 4256, section 3.2): name, instruction, language, number of
@@ -222,43 +210,22 @@ class UserAuth(SSHService):
         self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, question)
         answer = await self._question
         (count,) = struct.unpack(">L", answer[:4])
-        return UsernamePassword(self.user, getNS(answer[4:])[0]) if count == 1 else None
+        return UsernamePassword(user, getNS(answer[4:])[0]) if count == 1 else None
 
-    def _publicKey(self, data: bytes) -> PublicKey | None:
-        """Return a key, with what was signed if it is signed; None for one that we don't take.
-
-        Payload (RFC 4252, section 7): whether there is a signature, algorithm, key, signature.
-        """
-        algorithm, blob, rest = getNS(data[1:], 2)
-        known = USER_ALGORITHMS.get(algorithm)
-        if known is None or len(blob) > known.largest or not blob.startswith(NS(known.keyType)):
-            return None
-        address = getattr(self.transport.transport.getPeer(), "host", None)
-        if data[:1] == b"\0":
-            return PublicKey(self.user, algorithm, blob, None, None, address)
-        signature = getNS(rest)[0]
-        if not signature.startswith(NS(known.signature)):
-            return None
-        message = NS(self.transport.sessionID) + bytes((MSG_USERAUTH_REQUEST,))
-        message += NS(self.user) + NS(self.nextService) + NS(self.method)
-        message += b"\1" + NS(algorithm) + NS(blob)
-        return PublicKey(self.user, algorithm, blob, message, signature, address)
-
-    def _accept(self, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
+    def _accept(self, request: LoginRequest, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
         self._answering = None  # which is this; it goes on to its end, and is not to be cancelled
-        self.user = avatar.user
-        self._report("logged in")
+        self._report(request, "logged in", user=avatar.user)
         self.transport.loggedIn()
         time = self.transport.factory.clock.seconds()
-        self.transport.login = Login(self._attempt, self._refused, time)
+        self.transport.login = Login(request.attempt, self._refused, time)
         self.transport.avatar = avatar
         self.transport.logoutFunction = logout
-        service = self.transport.factory.getService(self.transport, self.nextService)
+        service = self.transport.factory.getService(self.transport, request.service)
         assert service is not None
         self.transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
         self.transport.setService(service())
 
-    async def _refuse(self, error: Exception) -> None:
+    async def _refuse(self, request: LoginRequest, error: Exception) -> None:
         """Say no, and nothing more: why is nobody's business but ours."""
         if isinstance(error, LoginFailed):
             why = str(error)
@@ -266,12 +233,12 @@ class UserAuth(SSHService):
             why = "an error"
             _log.failure("A login broke, and was denied")
         # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
-        if self.method != b"none" or self._askedForMethods:
-            self._report("denied", why)
-            self._refused.append(self._attempt)
-            if self.method in _WITH_PASSWORD:
+        if request.method != b"none" or self._askedForMethods:
+            self._report(request, "denied", why)
+            self._refused.append(request.attempt)
+            if request.method in _WITH_PASSWORD:
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
-        self._askedForMethods = self._askedForMethods or self.method == b"none"
+        self._askedForMethods = self._askedForMethods or request.method == b"none"
         if not self._endIfTooMany() and not self.transport.closing:
             methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
@@ -295,13 +262,15 @@ class UserAuth(SSHService):
             _log.failure("A login request broke", reason)
         self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
 
-    def _report(self, what: str, why: str = "") -> None:
-        known = self.method in (b"none", *self._methods)
+    def _report(
+        self, request: LoginRequest, what: str, why: str = "", user: bytes | None = None
+    ) -> None:
+        known = request.method in (b"none", *self._methods)
         tell(
             "ssh: {user} {what} by {method} from {peer}{why}",
-            user=userName(self.user),
+            user=userName(request.user if user is None else user),
             what=what,
-            method=self.method.decode() if known else "an unknown method",
+            method=request.method.decode() if known else "an unknown method",
             peer=peerName(self.transport.transport.getPeer()),
             why=because(why),
         )
