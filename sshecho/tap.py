@@ -28,7 +28,6 @@ from sshecho.echo import Echo
 from sshecho.options import Options as CommonOptions
 from sshecho.people import tell
 from sshecho.service.start import StartError
-from sshecho.ssh.algorithms import POLICIES
 
 if TYPE_CHECKING:
     from sshecho.service.doors import Door
@@ -74,7 +73,7 @@ class Options(CommonOptions, AuthOptionMixin):
         CommonOptions.__init__(self)
         self["ssh"] = []
         self["line"] = []
-        self["algorithms"] = POLICIES["modern"]
+        self["algorithms"] = "modern"
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -87,9 +86,11 @@ class Options(CommonOptions, AuthOptionMixin):
 
     def opt_algorithms(self, name: str) -> None:
         """What the SSH door offers: 'modern' (the default), or 'compatible' with older clients."""
+        from sshecho.ssh.algorithms import POLICIES
+
         if name not in POLICIES:
             raise UsageError(f"--algorithms {name}: it is either {' or '.join(POLICIES)}")
-        self["algorithms"] = POLICIES[name]
+        self["algorithms"] = name
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
@@ -192,6 +193,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     from sshecho.service.reload import Reload
     from sshecho.service.text import Text
     from sshecho.service.welcome import welcome
+    from sshecho.ssh.algorithms import POLICIES
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.hostkeys import BadHostKeyError, loadHostKeys
@@ -215,7 +217,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     except BadHostKeyError as error:
         raise StartError(f"host key {error}") from None
     for endpoint in config["ssh"]:
-        factory = EchoSSHFactory(portal, hostKeys, clock, config["algorithms"], banner)
+        factory = EchoSSHFactory(portal, hostKeys, clock, POLICIES[config["algorithms"]], banner)
         doors.append(door("ssh", endpoint, factory))
     for endpoint in config["line"]:
         doors.append(door("line", endpoint, LineFactory(portal, clock)))

@@ -11,7 +11,7 @@ import pytest
 
 from sshecho.ssh.terminal import GREETING
 
-DENIED = b"localhost: Permission denied (password).\r\n"
+DENIED = b"localhost: Permission denied (password,keyboard-interactive).\r\n"
 
 
 def test_exec(server, runSSH):

@@ -294,7 +294,7 @@ def test_interrupts(server):
                 terminal.stdin.write(b"lost")
                 await terminal.stdout.readuntil(b"lost")
                 interrupt()
-                await terminal.stdout.readuntil(b"^C\r\n")
+                await terminal.stdout.readuntil(b"^C")
                 terminal.stdin.write(b"kept\r")
                 await terminal.stdout.readuntil(b"\r\nkept\r\n")
             terminal.stdin.write_eof()
