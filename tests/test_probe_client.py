@@ -57,6 +57,14 @@ def test_wait_in_vain():
     assert 5 <= probing.wire.times <= 8
 
 
+def test_pause_that_takes_too_long():
+    """A pause that ends behind the time of --wait is the end, with the last failure."""
+    probing = Probing(Wire(REFUSED), LINE, wait=0.5)
+    probing.clock.advance(10)
+    assert probing.error == "unreachable: Connection refused"
+    assert probing.report.attempts == probing.wire.times == 1
+
+
 def test_wait_cuts_the_last_attempt():
     """An attempt does not outlast --wait, whatever --timeout is."""
     probing = Probing(Wire(Says), LINE, wait=5, timeout=60).advance(4.9)

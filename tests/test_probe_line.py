@@ -27,6 +27,16 @@ def test_echo():
     assert report.attempt.host_key is report.attempt.negotiated is None
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_password_of_two_lines(end):
+    """A password that would end the line is not sent."""
+    server = Says()
+    identity = Identity(password=b"pass" + end + b"word")
+    probing = Probing(Wire(lambda: server), LINE, identity)
+    assert probing.error == "the line door takes no password with a line end in it"
+    assert server.got == b""
+
+
 def test_denied():
     """A wrong password is denied."""
     probing = Probing(Wire(lineServer()), LINE, Identity(password=b"wrong"))

@@ -70,6 +70,23 @@ def test_keys(kind, write):
     assert Probing(Wire(server)).error == "denied: the server takes publickey only"
 
 
+@pytest.mark.parametrize(
+    ("signature", "error"),
+    [
+        (NS(b"ssh-rsa"), "host key: it has not signed as was agreed on"),
+        (NS(b"rsa-sha2-512") + NS(b"wrong"), "the key exchange failed: bad signature"),
+    ],
+)
+def test_host_that_has_not_signed(monkeypatch, signature, error):
+    """A host that signs with SHA-1, or not with its key, is not believed, and gets no password."""
+    monkeypatch.setattr(Key, "sign", lambda *_, **__: signature)
+    server = sshServer(KEYS["rsa"])
+    report = Probing(Wire(server)).report
+    assert str(report.error) == error
+    assert getattr(report.attempt.host_key, "trust", None) is None
+    assert report.attempt.step == "kex"
+
+
 def test_denied():
     """A wrong password is denied, by the server's time."""
     clock = Clock()

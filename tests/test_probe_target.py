@@ -47,6 +47,7 @@ def test_targets(text, target):
         ("host:0", "a port is a number"),
         ("host:65536", "a port is a number"),
         ("host:9999999999", "a port is a number"),
+        ("host:0000067758", "a port is a number"),
         ("host:\u0662", "a port is a number"),
         ("ho st", "no host's name"),
         ("ho\x1bst", "no host's name"),

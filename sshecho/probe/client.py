@@ -79,8 +79,10 @@ async def probe(
     attempts = 0
     last: Report | None = None
     while True:
-        attempts += 1
         left = wait - (seconds() - began) if wait else timeout
+        if last is not None and left <= 0:  # a pause took longer than it was meant to
+            return last
+        attempts += 1
         attempt = Attempt(target, seconds)
         error = await _try(attempt, endpoint, makeClient, clock, min(timeout, left))
         if last is not None and isinstance(error, _TooLate) and left < timeout:
@@ -110,7 +112,7 @@ async def _try(
     connecting = endpoint.connect(_Factory(partial(makeClient, attempt)))
 
     def late() -> None:
-        attempt.fail(_TooLate(f"{_LATE[attempt.step]} within {round(timeout, 1):g} s"))
+        attempt.fail(_TooLate(f"{_LATE[attempt.step]} within {timeout:.2g} s"))
         connecting.cancel()
 
     timer = clock.callLater(timeout, late)

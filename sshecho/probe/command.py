@@ -38,8 +38,8 @@ class Options(CommonOptions):
         "Logs in, sends a line, waits for its echo, and says what was negotiated and how long each "
         "step took. Without -i it logs in with a password: from --password-file, from the "
         "environment (SSHECHO_PASSWORD), or asked for at the terminal; the user anonymous needs "
-        "none. Keys in an ssh agent are not used. The exit status is 0 when the echo has come, 1 "
-        "when it has not, with a line that says why."
+        "none. Keys in an ssh agent and certificates are not used. The exit status is 0 when the "
+        "echo has come, 1 when it has not, with a line that says why."
     )
     optParameters: ClassVar = [
         ["wait", None, None, "seconds in which to try again until the echo comes"],
@@ -84,6 +84,8 @@ class Options(CommonOptions):
             if self[name] is not None:
                 self[name] = _seconds(name, self[name])
         target: Target = self["target"]
+        if self["host-key"] and self["known-hosts"]:
+            raise UsageError("give --host-key or --known-hosts, not both")
         if self["identity"] and self["password-file"]:
             raise UsageError("give -i or --password-file, not both")
         if target.door == "ssh" and self["plain-text"]:
@@ -112,27 +114,38 @@ def run(options: Options) -> int:
     Returns:
         The exit status: 0, 1 after a line on standard error that says why, or `INTERRUPTED`.
     """
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         report = _probe(options)
-        if report is None:
-            return INTERRUPTED
-        if options["json"]:
-            print(report.asJSON(), flush=True)
-        elif report.error is None:
-            print(report.asText(), flush=True)
-    except OSError as error:  # a full disk, a pipe that nobody reads
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"sshecho probe: the output: {error.strerror}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the cursor stands behind the question
         return INTERRUPTED
+    except OSError as error:  # no descriptor is left, say
+        print(f"sshecho probe: {error.strerror}", file=sys.stderr)
+        return 1
+    if report is None:
+        return INTERRUPTED
+    if options["json"] or report.error is None:
+        why = _write(report.asJSON() if options["json"] else report.asText())
+        if why:
+            print(f"sshecho probe: the output: {why}", file=sys.stderr)
+            return 1
     if report.error is None:
         return 0
     print(escape(f"sshecho probe: {report.attempt.target}: {report.error}"), file=sys.stderr)
     return 1
+
+
+def _write(text: str) -> str | None:
+    """Write to standard output; return why that can't be done, if it can't."""
+    if not isinstance(sys.stdout, TextIOWrapper):
+        return "it is closed"
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(text, flush=True)
+    except OSError as error:  # a full disk, a pipe that nobody reads
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error.strerror
+    return None
 
 
 def _probe(options: Options) -> Report | None:
@@ -159,11 +172,12 @@ def _readKnownHosts(options: Options) -> list[KnownKey]:
     path = Path(options["known-hosts"] or "~/.ssh/known_hosts")
     try:
         return readKnownHosts(path.expanduser())
-    except (OSError, RuntimeError) as error:  # a home folder that is nowhere to be found
-        if isinstance(error, PermissionError) or options["known-hosts"]:
-            why = getattr(error, "strerror", None) or error
-            raise ProbeError(f"{path}: {why}", final=True) from None
-        return []
+    except (OSError, RuntimeError, ValueError) as error:
+        # A file or a home folder that is not there is one without keys, unless it was named.
+        if isinstance(error, FileNotFoundError | RuntimeError) and not options["known-hosts"]:
+            return []
+        why = getattr(error, "strerror", None) or error
+        raise ProbeError(f"{path}: {why}", final=True) from None
 
 
 def _identity(options: Options) -> Identity:
@@ -180,11 +194,11 @@ def _identity(options: Options) -> Identity:
         return readKeys(options["identity"])
     if options["password-file"]:
         return readPasswordFile(options["password-file"])
+    if target.user == _ANONYMOUS:
+        return Identity()
     password = os.environb.get(ENVIRONMENT.encode())
     if password:
         return Identity(password=password)
-    if target.user == _ANONYMOUS:
-        return Identity()
     return askForPassword(f"{target.user}@{target.address}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,22 +77,34 @@ def readKnownHosts(path: Path) -> list[KnownKey]:
 
     Raises:
         OSError: when it can't be read.
+        ValueError: when it is too large, or a key that it revokes can't be read.
     """
-    with path.open("rb") as file:
-        text = file.read(_LARGEST_FILE).decode("utf-8", "surrogateescape")
-    return list(_parse(path, text))
+    # Not blocking: a FIFO that nobody writes to would hang.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        os.set_blocking(file.fileno(), True)
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise ValueError(f"more than {_LARGEST_FILE} bytes")
+    return list(_parse(path, content.decode("utf-8", "surrogateescape")))
 
 
 def _parse(path: Path, text: str) -> Iterator[KnownKey]:
     for number, line in enumerate(text.split("\n"), 1):
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
-        if len(words) < 3 or words[0].startswith("#") or marker not in ("", "@revoked"):
+        if not words or words[0].startswith("#") or marker not in ("", "@revoked"):
             continue
-        try:
-            blob = binascii.a2b_base64(words[2])
-        except ValueError:
-            continue
-        kind = words[1].encode("utf-8", "surrogateescape")
-        if blob.startswith(len(kind).to_bytes(4, "big") + kind):
+        blob = _blob(words)
+        if blob is not None:
             yield KnownKey(f"{path}:{number}", marker == "@revoked", words[0], blob)
+        elif marker:
+            raise ValueError(f"line {number}: the key that it revokes can't be read")
+
+
+def _blob(words: list[str]) -> bytes | None:
+    try:
+        blob = binascii.a2b_base64(words[2], strict_mode=True)
+    except (IndexError, ValueError):
+        return None
+    kind = words[1].encode("utf-8", "surrogateescape")
+    return blob if blob.startswith(len(kind).to_bytes(4, "big") + kind) else None

@@ -41,7 +41,10 @@ class LineClient(Protocol):
         self._attempt.finish("tcp")
         peer = self.transport.getPeer()
         self._attempt.peer = peerName(peer)
-        if self._password is None or self._plainText or isLoopback(peer.host):
+        if b"\n" in (self._password or b"") or b"\r" in (self._password or b""):
+            why = "the line door takes no password with a line end in it"
+            self._attempt.fail(ProbeError(why, final=True))
+        elif self._password is None or self._plainText or isLoopback(peer.host):
             self.transport.write(self._login() + b"\r\n")
         else:
             why = f"the password would go to {peer.host} as plain text: give --plain-text if it may"

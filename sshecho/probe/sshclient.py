@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from twisted.conch.error import ConchError
 from twisted.conch.ssh.channel import SSHChannel
+from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.connection import SSHConnection
 from twisted.conch.ssh.transport import (
     DISCONNECT_BY_APPLICATION,
     DISCONNECT_HOST_KEY_NOT_VERIFIABLE,
+    MSG_KEXDH_REPLY,
     SSHClientTransport,
 )
 from twisted.internet.defer import Deferred, fail, succeed
@@ -32,7 +34,6 @@ _WANTED_KEY_EXCHANGES = (
     b"ecdh-sha2-nistp256",
     b"ecdh-sha2-nistp384",
     b"ecdh-sha2-nistp521",
-    b"diffie-hellman-group-exchange-sha256",
 )
 
 
@@ -82,8 +83,20 @@ class Client(SSHClientTransport):
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
         """Hand a message to whoever handles it."""
         self._noteVersion()
+        if messageNum == MSG_KEXDH_REPLY:
+            self._checkSignature(payload)
         if not self._attempt.over:
             super().dispatchMessage(messageNum, payload)
+
+    def _checkSignature(self, payload: bytes) -> None:
+        """See to it that the host has signed as was agreed on; Conch takes SHA-1 from RSA keys.
+
+        Payload (RFC 5656, section 4): host key, the server's share, signature.
+        """
+        signature = getNS(payload, 3)[2]
+        if not signature.startswith(NS(self.keyAlg)):
+            why = "host key: it has not signed as was agreed on"
+            self._attempt.fail(ProbeError(why, final=True))
 
     def _noteVersion(self) -> None:
         if self.gotVersion and self._attempt.step == "version":
@@ -101,13 +114,14 @@ class Client(SSHClientTransport):
         except ProbeError as error:
             self._attempt.fail(error)
             return fail(error)
-        self._attempt.host_key = replace(shown, trust=trust)
+        self._trusted = replace(shown, trust=trust)
         return succeed(True)
 
     def connectionSecure(self) -> None:
         """Log in, once the first keys are in use."""
         if self._attempt.over or self._attempt.step != "kex":
             return
+        self._attempt.host_key = self._trusted  # not before it has signed
         self._attempt.negotiated = _negotiated(self)
         self._attempt.finish("kex")
         self.requestService(UserAuth(self._attempt, self._identity, _Connection(self._attempt)))

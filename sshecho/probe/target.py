@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
@@ -87,7 +88,7 @@ def _hostAndPort(place: str) -> tuple[str, int | None]:
         raise ValueError("there is no host in it" if not host else "that is no host's name")
     if port is None:
         return host, None
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 1 << 16):
+    if not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 1 << 16):
         raise ValueError("a port is a number from 1 to 65535")
     return host, int(port)
 

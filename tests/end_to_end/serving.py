@@ -60,13 +60,15 @@ def serving(
     )
     lines: list[str] = []
     ready = threading.Event()
-    expected = 2 - ("off" in options) + ("off" not in options)  # doors, and a host key
+    closed = {options[at - 1] for at, value in enumerate(options) if value == "off"}
+    due = [f"{door} door at " for door in ("ssh", "line") if f"--{door}" not in closed]
+    due += ["host key "] if "--ssh" not in closed else []
 
     def read() -> None:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.decode().rstrip("\n"))
-            if len([x for x in lines if " door at " in x or " host key " in x]) >= expected:
+            if all(any(said in line for line in lines) for said in due):
                 ready.set()
         ready.set()
 

@@ -32,7 +32,9 @@ def test_chat(serve, ssh, private, monkeypatch):
             ann.send("Hello, Bob. \u6f22\r")
             received = b""
             while not received.endswith("\u6f22\n".encode()):
-                received += bob.recv(1000)
+                piece = bob.recv(1000)
+                assert piece
+                received += piece
             assert received.split(b"\r\n")[1] == "ann is here\nann: Hello, Bob. \u6f22\n".encode()
             bob.sendall(b"\x1b[2Jhi\x07\r\n")
             ann.expect_exact("bob: [2Jhi\r\n")

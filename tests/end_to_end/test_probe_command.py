@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from helpers import eventually
 
 PATIENCE = 60
 COMMAND = [sys.executable, "-m", "sshecho", "probe"]
@@ -217,7 +218,7 @@ def test_prompt_left(server, home):
 
 def test_asked_once(server, home):
     """With --wait the password is asked for once, however often it is tried."""
-    child = terminal(home, "--wait", "3", ssh(server))
+    child = terminal(home, "--wait", "5", ssh(server))
     child.expect_exact("password: ")
     child.sendline("wrong")
     assert ended(child) == 1
@@ -231,7 +232,7 @@ def test_wait(serve, probe, private):
         port = taken.getsockname()[1]
     waiting = {}
     target = f"user@127.0.0.1:{port}"
-    assert failed(probe("--wait", "0.5", target), "unreachable: Connection refused")
+    assert failed(probe("--wait", "3", target), "unreachable: Connection refused")
     thread = threading.Thread(
         target=lambda: waiting.update(done=probe("--json", "--wait", PATIENCE, target))
     )
@@ -267,6 +268,11 @@ def test_host_keys(probe, server, need, private, home):
     assert failed(done, f"host key {fingerprint} is not the one of --host-key")
     assert (folder / "known_hosts").read_bytes() == before
     assert failed(probe("--known-hosts", private / "none", ssh(server)), "No such file")
+    (folder / "known_hosts").write_text(f"@revoked * {' '.join(other.split()[:2])}x\n")
+    assert failed(probe(ssh(server)), "known_hosts: line 1: the key that it revokes can't be read")
+    (folder / "known_hosts").unlink()
+    (folder / "known_hosts").mkdir()
+    assert failed(probe(ssh(server)), "known_hosts: Is a directory")
 
 
 def test_closed_port(probe):
@@ -280,8 +286,8 @@ def test_closed_port(probe):
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (b"", "no SSH version came within 0.5 s"),
-        (b"SSH-2.0-x\r\n", "the key exchange did not end within 0.5 s"),
+        (b"", "no SSH version came within 2 s"),
+        (b"SSH-2.0-x\r\n", "the key exchange did not end within 2 s"),
         (b"HTTP/1.1 400 Bad \x1b[2J\r\n\r\n", "no SSH server: it says 'HTTP/1.1 400 Bad \\x1b[2J'"),
         (b"SSH-2.0-x\r\n" + b"\xff" * 100, "the key exchange failed: bad packet length"),
     ],
@@ -295,14 +301,14 @@ def test_other_servers(probe, said, why):
         kept.append(connection)
 
     with listening(talk) as port:
-        assert failed(probe("--timeout", "0.5", f"a@127.0.0.1:{port}"), why)
+        assert failed(probe("--timeout", "2", f"a@127.0.0.1:{port}"), why)
 
 
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (b"", "no answer to the login within 0.5 s"),
-        (b"Login successful, please proceed.\r\n", "no echo within 0.5 s"),
+        (b"", "no answer to the login within 2 s"),
+        (b"Login successful, please proceed.\r\n", "no echo within 2 s"),
         (b"Login successful, please proceed.\r\n" + b"x" * 17, "no echo: 17 bytes came that were"),
         (b"\xff\xfd\x18\xff\xfd\x20login:\r\n", "not let in: the server says '\\xff\\xfd"),
     ],
@@ -316,7 +322,7 @@ def test_other_line_doors(probe, said, why):
         kept.append(connection)
 
     with listening(talk) as port:
-        assert failed(probe("--timeout", "0.5", f"line://a@127.0.0.1:{port}"), why)
+        assert failed(probe("--timeout", "2", f"line://a@127.0.0.1:{port}"), why)
 
 
 def test_slow_names(home, private):
@@ -366,9 +372,12 @@ def test_no_secret_is_shown(probe, serve, server):
     with serve("--auth", "memory:user:hunter2") as own:
         done = [probe("--json", target, password="hunter2") for target in (ssh(own), line(own))]
         assert [each.returncode for each in done] == [0, 0]
+    before = len(server.lines)
     done += [probe("--json", target, password="hunter2") for target in (ssh(server), line(server))]
     assert [each.returncode for each in done] == [0, 0, 1, 1]
-    shown = "".join(each.stdout + each.stderr for each in done) + "".join(own.lines)
+    eventually(lambda: sum("denied" in said for said in server.lines[before:]) >= 2)
+    shown = "".join(each.stdout + each.stderr for each in done)
+    shown += "".join((*own.lines, *server.lines[before:]))
     assert "hunter2" not in shown
 
 
@@ -422,6 +431,19 @@ def test_openssh(need, probe, private, write):
     assert json.loads(done.stdout)["server_version"].startswith("SSH-2.0-OpenSSH")
 
 
+def test_no_output(server, home):
+    """An output that is closed is no success."""
+    command = " ".join(f"'{word}'" for word in (*COMMAND, ssh(server)))
+    done = subprocess.run(
+        ["sh", "-c", f"{command} >&-"],
+        cwd=ROOT,
+        env=environment(home, "pass"),
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (1, b"sshecho probe: the output: it is closed\n")
+
+
 @pytest.mark.parametrize("output", ["/dev/full", "a pipe that nobody reads"])
 def test_output_that_is_not_taken(server, home, output):
     """An output that can't be written is said in one line."""
@@ -432,9 +454,11 @@ def test_output_that_is_not_taken(server, home, output):
         os.close(reading)
     done = subprocess.run(
         [*COMMAND, ssh(server)],
+        cwd=ROOT,
         env=environment(home, "pass"),
         stdout=stream,
         stderr=subprocess.PIPE,
+        timeout=PATIENCE,
         check=False,
     )
     os.close(stream)
@@ -455,6 +479,7 @@ def test_output_that_is_not_taken(server, home, output):
         (["--timeout", "x", "a@b"], "--timeout: give a number"),
         (["--host-key", "SHA256:x", "a@b"], "--host-key: give a fingerprint"),
         (["-i", "k", "--password-file", "p", "a@b"], "not both"),
+        (["--host-key", f"SHA256:{'x' * 43}", "--known-hosts", "k", "a@b"], "not both"),
         (["-i", "k", "line://a@b"], "--identity is for SSH"),
         (["--known-hosts", "k", "line://a@b"], "--known-hosts is for SSH"),
         (["--plain-text", "a@b"], "--plain-text is for the line door"),

@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
@@ -118,7 +118,8 @@ class Wiretap:
             target.shutdown(socket.SHUT_WR)
         except OSError:  # one side has left; let the other know
             for end in (source, target):
-                end.close()
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Stop listening."""
@@ -142,3 +143,4 @@ def wiretap(server: int) -> Iterator[Wiretap]:
     finally:
         tap.close()
         relay.join(10)
+        assert not relay.is_alive(), "somebody is still connected"
