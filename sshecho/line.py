@@ -159,7 +159,7 @@ class LineLogin(Protocol, TimeoutMixin):
             self._deny(b"", "an error")
         elif self._state is _State.SESSION:
             _log.failure("An application broke as its session began", reason)
-            self.transport.abortConnection()
+            self._goodbye(b"")
         else:
             _log.failure("A login broke, whose client had left", reason)
 
@@ -177,12 +177,12 @@ class LineLogin(Protocol, TimeoutMixin):
         self._logout = logout
         self.setTimeout(None)
         peer = peerName(self.transport.getPeer())
-        self._application = avatar.application()
         self._state = _State.SESSION
         self.transport.unregisterProducer()  # from here on the application paces the client
         self._link = _Link(self, Session(user=avatar.user, door="line", peer=peer))
         self._link.write(ACCEPTED)
         self.transport.resumeProducing()
+        self._application = avatar.application()
         self._application.makeConnection(self._link)
         self.deliver()
 

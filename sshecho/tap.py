@@ -17,7 +17,7 @@ from twisted.cred.strcred import (
     InvalidAuthArgumentString,
     InvalidAuthType,
 )
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.python.usage import UsageError
 
 from sshecho.cred.auth import checkerFactories, checkerFactory
@@ -227,5 +227,5 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
             tell("{line}", line=line)
 
     house = House(doors, announce)
-    Reload(clock, [banner.read, greeting.read]).setServiceParent(house)
+    Reload(IReactorFromThreads(reactor), [banner.read, greeting.read]).setServiceParent(house)
     return house

@@ -1,6 +1,7 @@
 """Loading an application."""
 
 import sys
+from itertools import count
 
 import pytest
 from twisted.internet.protocol import Protocol
@@ -8,16 +9,16 @@ from twisted.internet.protocol import Protocol
 from sshecho.service.application import loadApplication
 from sshecho.service.start import StartError
 
+NUMBERS = count()
+"""Python keeps modules by name: each has another."""
+
 
 @pytest.fixture
 def module(write, monkeypatch):
     """Return a function that writes a module in the current folder, under a name of its own."""
-    count = 0
 
     def writeModule(content: str) -> str:
-        nonlocal count
-        count += 1
-        path = write(f"application_{id(write)}_{count}.py", content)
+        path = write(f"application_{next(NUMBERS)}.py", content)
         monkeypatch.chdir(path.parent)
         return path.stem
 

@@ -42,6 +42,9 @@ class Transport(StringTransport):
     def loseWriteConnection(self):
         self.writeClosed = True
 
+    def unregisterProducer(self):
+        self.producer = None  # nor do real ones mind when there is none
+
     def abortConnection(self):
         self.aborted = True
 
@@ -311,9 +314,12 @@ def brokenApplication():
 
 
 def test_broken_application():
-    """An application that can't be made lets nobody in, and its user is logged out."""
-    door = Door(application=brokenApplication).send(b"user pass\n")
-    assert door.received == DENIED
+    """An application that can't be made ends its session, and its user is logged out."""
+    door = Door(application=brokenApplication).send(b"user pass\nHi\n")
+    assert door.received == ACCEPTED
+    assert door.transport.writeClosed
+    door.clock.advance(LINGER)
+    assert door.transport.aborted
     assert door.lose().log == [(b"user", "login"), (b"user", "logout")]
 
 

@@ -26,7 +26,9 @@ from sshpair import (
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.keys import Key
 from twisted.cred.credentials import IUsernamePassword
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
+from zope.interface import implementer
 
 from sshecho.cred.identity import Identity, Terms
 from sshecho.echo import Echo
@@ -366,7 +368,9 @@ def test_forced_command():
 
     pair = loggedIn(Asking, command=b"the only one")
     for request, data in [(b"exec", NS(b"another")), (b"shell", b"")]:
-        channel = Channel(pair).request(request, data)
+        channel = Channel(pair).request(b"env", NS(b"SSH_ORIGINAL_COMMAND") + NS(b"a lie"))
+        assert channel.take() == [(FAILURE, b"")]
+        channel.request(request, data)
         assert channel.take() == [(SUCCESS, b""), (DATA, NS(b"the only one\n")), *END]
     channel = Channel(pair).request(b"subsystem", NS(b"sftp"))
     assert channel.take() == [(FAILURE, b"")]
@@ -463,6 +467,52 @@ def test_closed_while_full(pair):
     channel.take()
     assert channel.send(CLOSE).take() == [(CLOSE, b"")]
     assert pair.server.service.channels == {}
+
+
+def test_eof_once():
+    """An application is told the end of the input once, and nothing that comes behind it."""
+    told = []
+
+    @implementer(IHalfCloseableProtocol)
+    class Telling(Protocol):
+        def dataReceived(self, data):
+            told.append(data)
+
+        def readConnectionLost(self):
+            told.append("eof")
+
+    channel = Channel(Pair([HOST_KEY], application=Telling).login()).request(b"shell")
+    for _ in range(2):
+        channel.data(b"data").send(EOF)
+    assert told == [b"data", "eof"]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_new_keys(ends):
+    """While keys are exchanged nobody may send, as it would be kept; then they go on."""
+    states = []
+
+    @implementer(IPushProducer)
+    class Producing(Protocol):
+        def connectionMade(self):
+            self.transport.registerProducer(self, True)
+
+        def pauseProducing(self):
+            states.append("paused")
+
+        def resumeProducing(self):
+            states.append("producing")
+
+        def stopProducing(self):
+            """Nothing."""
+
+    pair = Pair([HOST_KEY], application=Producing).login()
+    Channel(pair, window=(1 << 32) - 1).request(b"shell").take()
+    if not ends:
+        pair.client.dispatchMessage = lambda *_: None
+    pair.client.sendKexInit()
+    pair.pump.flush()
+    assert states == (["paused", "producing"] if ends else ["paused"])
 
 
 def test_data_behind_the_end(shell):

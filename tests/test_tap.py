@@ -8,9 +8,11 @@ from helpers import Password, logged, result
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
 from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import formatEvent
 from twisted.python.usage import UsageError
+from zope.interface import implementer
 
 from sshecho import tap
 from sshecho.__main__ import main
@@ -20,6 +22,7 @@ from sshecho.ssh.algorithms import COMPATIBLE, MODERN
 from sshecho.tap import EchoOptions, Options, makeService
 
 
+@implementer(IReactorFromThreads)
 class Loopback(MemoryReactorClock):
     """A reactor in memory whose ports have the addresses that they are asked to have."""
 

@@ -39,7 +39,8 @@ PROMPT = b"\x1b[?2004h\r\x1b[J> "  # with the announcement that pasted text is t
 
 def run(application=None, command=None, clock=None) -> tuple[Terminal, Channel]:
     channel = Channel(command)
-    terminal = Terminal(application or Echo(), b"" if command else GREETING, clock or Clock())
+    channel.clock = clock or Clock()
+    terminal = Terminal(application or Echo(), b"" if command else GREETING, channel.clock)
     terminal.makeConnection(channel)
     return terminal, channel
 
@@ -353,16 +354,19 @@ def test_a_line_at_a_time():
 
 
 def test_resize():
-    """A window of another size is drawn for; a session with a command has nothing to draw."""
+    """A window of another size is drawn for; a session that has ended has nothing to draw."""
     terminal, channel = run()
     terminal.dataReceived(b"0123456789")
     channel.session.pty = Pty(b"xterm", 8, 24)
     channel.clear()
     terminal.resize()
-    assert b"\r\x1b[J> 012345 \r6789" in channel.value()
+    terminal.resize()
+    channel.clock.advance(0)
+    assert channel.value().count(b"\r\x1b[J> 012345 \r6789") == 1
     terminal, channel = run(command=b"x")
     channel.clear()
     terminal.resize()
+    channel.clock.advance(0)
     assert channel.value() == b""
 
 
@@ -375,6 +379,7 @@ def test_resize_waits():
     for columns in range(5, 50):
         channel.session.pty = Pty(b"xterm", columns, 24)
         terminal.resize()
+        channel.clock.advance(0)
     assert channel.value() == b""
     channel.producer.resumeProducing()
     assert channel.value().count(b"0123456789") == 1

@@ -44,6 +44,7 @@ def spoil(path, how):
         ("pipe", "not a file"),
         (b"ab\xff", "no UTF-8 at byte 2"),
         (b"x" * (LARGEST_TEXT + 1), f"more than {LARGEST_TEXT} bytes"),
+        (b"\n" * (LARGEST_TEXT // 2 + 1), f"more than {LARGEST_TEXT} bytes"),
     ],
 )
 def test_unusable(write, how, why):

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _WILDCARD = re.compile(r"[*?]")
+_MAPPED = ip_network("::ffff:0:0/96")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+")
 
 
@@ -34,8 +35,8 @@ class Source:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
-    """Return an address, an IPv4 address in place of an IPv6 one that stands for it."""
-    address = ip_address(text)
+    """Return an address without its scope; IPv4's in place of IPv6's that stands for it."""
+    address = ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -67,10 +68,12 @@ def parseSources(value: bytes) -> list[Source]:
             raise ValueError("from= has an empty pattern")
         if "/" in text:
             try:
-                ip_network(text)
+                network = ip_network(text)
                 int(text.rpartition("/")[2])  # not a mask written as an address
             except ValueError:
                 raise ValueError(f"from= has no such network: {text}") from None
+            if network.version == _MAPPED.version and network.overlaps(_MAPPED) and text != "::/0":
+                raise ValueError(f"from= takes IPv4's networks as IPv4's: {text}")
         elif not _isAddress(text):
             raise ValueError(f"from= is for addresses, and host names are not looked up: {text}")
         sources.append(Source(text, pattern.startswith("!")))
@@ -99,4 +102,4 @@ def _isAddress(text: str) -> bool:
         ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text  # a scope, which is not compared

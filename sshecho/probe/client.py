@@ -112,7 +112,7 @@ async def _try(
     connecting = endpoint.connect(_Factory(partial(makeClient, attempt)))
 
     def late() -> None:
-        attempt.fail(_TooLate(f"{_LATE[attempt.step]} within {timeout:.2g} s"))
+        attempt.fail(_TooLate(f"{_LATE[attempt.step]} within {round(timeout, 1) or timeout:g} s"))
         connecting.cancel()
 
     timer = clock.callLater(timeout, late)

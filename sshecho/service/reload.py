@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from twisted.application.service import Service
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
 from sshecho.people import NAMESPACE, tell
@@ -22,12 +22,12 @@ class Reload(Service):
     """Reads everything again at SIGHUP.
 
     Args:
-        clock: what puts it off until the reactor has its turn.
+        reactor: where to do it.
         readers: each reads something; one that fails with a StartError leaves the old in place.
     """
 
-    def __init__(self, clock: IReactorTime, readers: Sequence[Callable[[], None]]) -> None:
-        self._clock = clock
+    def __init__(self, reactor: IReactorFromThreads, readers: Sequence[Callable[[], None]]) -> None:
+        self._reactor = reactor
         self._readers = readers
         self._before: _Handler = None
 
@@ -43,8 +43,8 @@ class Reload(Service):
             signal.signal(signal.SIGHUP, self._before)
 
     def _caught(self, *_: object) -> None:
-        # A signal comes between any two steps of the program; the reactor's own do this too.
-        self._clock.callLater(0, self.reload)
+        # A signal comes between any two steps of the program, as a thread's call does.
+        self._reactor.callFromThread(self.reload)
 
     def reload(self) -> None:
         """Read everything again; say what can't be, or that all was."""

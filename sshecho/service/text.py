@@ -10,7 +10,8 @@ from typing import Final
 from sshecho.service.start import StartError
 
 LARGEST_TEXT: Final = 32 * 1024 - 256
-"""Bytes of a text: with what stands around it, a client takes it in one packet (RFC 4253, 6.1)."""
+"""Bytes of a text, its lines ending with CR LF: with what stands around it, a client takes it in
+one packet (RFC 4253, section 6.1)."""
 
 
 class Text:
@@ -63,7 +64,7 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("not a file")
         text = file.read(LARGEST_TEXT + 1)
-    if len(text) > LARGEST_TEXT:
+    if len(text) + text.count(b"\n") > LARGEST_TEXT:  # each line is to end with CR LF
         raise ValueError(f"more than {LARGEST_TEXT} bytes")
     try:
         text.decode()

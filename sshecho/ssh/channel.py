@@ -41,7 +41,8 @@ class Channel(SSHChannel):
         self.paused = True
         self._application: IProtocol | None = None
         self._received: deque[bytes] = deque()
-        self._eof = False
+        self._eof = False  # whether it has come
+        self._eofTold = False
         self._producer: IPushProducer | None = None
         self._stalled = False
         self._end = _exitStatus(0)
@@ -60,7 +61,7 @@ class Channel(SSHChannel):
     def dataReceived(self, data: bytes) -> None:
         """Pass it on, or keep it while the application is not ready for it."""
         self.conn.transport.traffic.received += len(data)
-        if data and not self.closing:
+        if data and not self.closing and not self._eof:
             self._received.append(data)
             self._deliver()
 
@@ -75,8 +76,9 @@ class Channel(SSHChannel):
         while self._received and not self.paused and not self.closing:
             with self._guarded():
                 application.dataReceived(self._received.popleft())
-        if self._eof and not self._received and not self.paused and not self.closing:
-            self._eof = False
+        due = self._eof and not self._eofTold
+        if due and not self._received and not self.paused and not self.closing:
+            self._eofTold = True
             with self._guarded():
                 endInput(application, self)
 
@@ -128,7 +130,7 @@ class Channel(SSHChannel):
 
     def exit(self, status: int) -> None:
         """End the session with an exit status (RFC 4254, section 6.10)."""
-        self._endWith(_exitStatus(status))
+        self.endWith(_exitStatus(status))
 
     def endBySignal(self, name: bytes) -> None:
         """End the session as a signal ends a program (RFC 4254, section 6.10).
@@ -136,9 +138,14 @@ class Channel(SSHChannel):
         Args:
             name: the signal's, such as ``b"TERM"``.
         """
-        self._endWith(_exitSignal(name))
+        self.endWith(_exitSignal(name))
 
-    def _endWith(self, request: tuple[bytes, bytes]) -> None:
+    def endWith(self, request: tuple[bytes, bytes]) -> None:
+        """End the session, and tell how.
+
+        Args:
+            request: the name and the payload of the request that tells it.
+        """
         if not self.closing:  # the first word counts
             self._end = request
         self.loseConnection()

@@ -85,6 +85,12 @@ class SessionChannel(Channel):
             self._terminal.resize()
         return True
 
+    def endWith(self, request: tuple[bytes, bytes]) -> None:
+        """End the session, and leave the person's terminal as it was found."""
+        if self._terminal is not None:
+            self._terminal.leave()
+        super().endWith(request)
+
     def request_signal(self, data: bytes) -> bool:
         """Do what the signal does; refuse those that do nothing here (section 6.9)."""
         name, _ = getNS(data)
@@ -92,8 +98,6 @@ class SessionChannel(Channel):
             return self._interrupt()
         if name not in LETHAL or not self._begun or self.closing:
             return False
-        if self._terminal is not None:
-            self._terminal.leave()
         self.endBySignal(name)
         return True
 

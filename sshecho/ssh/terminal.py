@@ -58,6 +58,7 @@ class Terminal(Protocol):
         self._clock = clock
         self._worked = 0.0  # seconds since the others had their turn
         self._resting = False
+        self._resized = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._typed: deque[str | Interrupt] = deque()
         self._events: Iterator[Event] = iter(())
@@ -100,11 +101,9 @@ class Terminal(Protocol):
     def interrupt(self) -> None:
         """Give up the line, behind what has been typed already: what ^C does, but from outside.
 
-        While what has been typed waits, interrupts in a row are one, as signals are. Behind the end
-        of the input nothing happens.
+        While what has been typed waits, interrupts in a row are one, as signals are.
         """
-        waiting = self._typed and isinstance(self._typed[-1], Interrupt)
-        if not self._inputEnded and not waiting:
+        if not (self._typed and isinstance(self._typed[-1], Interrupt)):
             self._typed.append(Interrupt())
             self._edit()
 
@@ -165,10 +164,17 @@ class Terminal(Protocol):
         self._prompt()
 
     def resize(self) -> None:
-        """Draw the line anew: the window has another size."""
-        assert self.session.pty is not None
-        self._editor.resize(self.session.pty.columns, self.session.pty.rows)
-        self._refresh()
+        """Draw the line anew, once in a turn: the window has another size."""
+        if not self._resized:
+            self._resized = True
+            self._clock.callLater(0, self._drawResized)
+
+    def _drawResized(self) -> None:
+        self._resized = False
+        if not self._ending:
+            assert self.session.pty is not None
+            self._editor.resize(self.session.pty.columns, self.session.pty.rows)
+            self._refresh()
 
     def _refresh(self) -> None:
         if self._prompting and not self._paused:

@@ -65,7 +65,7 @@ class Transport(SSHServerTransport, TimeoutMixin):
     ourVersionString = b"SSH-2.0-" + version
     supportedCompressions = COMPRESSIONS
     closing = False  # whether a goodbye has been said by either side, or the connection is gone
-    paused = False  # whether the client has more to take than it takes
+    _full = False  # whether the client has more to take than it takes
     strictKeyExchange = False  # Conch's packets have none
     extensions: Mapping[bytes, bytes] = MappingProxyType({})  # those that the client was told of
     _paced = False
@@ -138,28 +138,41 @@ class Transport(SSHServerTransport, TimeoutMixin):
         handler: Callable[[bytes], object] | None = getattr(owner, f"ssh_{name[4:]}", None)
         return handler
 
+    @property
+    def paused(self) -> bool:
+        """Whether the sessions have to wait: for the client to read, or for new keys."""
+        return self._full or self._keyExchangeState != self._KEY_EXCHANGE_NONE
+
+    def sendKexInit(self) -> None:
+        """Begin a key exchange, and let the sessions wait: Conch keeps all that they send."""
+        super().sendKexInit()
+        if IPushProducer.providedBy(self.service):
+            IPushProducer(self.service).pauseProducing()
+
     def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """Use the new keys, if there are any."""
+        """Use the new keys, if there are any, and let the sessions go on."""
         if not hasattr(self.nextEncryptions, "decryptor"):
             self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"there are no new keys")
             return
         super().ssh_NEWKEYS(packet)
+        if not self.paused and IPushProducer.providedBy(self.service):
+            IPushProducer(self.service).resumeProducing()
 
     # IPushProducer, for the connection below: what paces a client is what it reads.
 
     def pauseProducing(self) -> None:
         """Read nothing, and let every session wait, until the client has taken what is sent."""
-        self.paused = True
+        self._full = True
         self.transport.pauseProducing()
         if IPushProducer.providedBy(self.service):
             IPushProducer(self.service).pauseProducing()
 
     def resumeProducing(self) -> None:
         """Go on: first the sessions, which may have more to say than the client takes."""
-        self.paused = False
-        if IPushProducer.providedBy(self.service):
+        self._full = False
+        if not self.paused and IPushProducer.providedBy(self.service):
             IPushProducer(self.service).resumeProducing()
-        if not self.paused:
+        if not self._full:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from sshecho.ssh.editor.characters import before
 from sshecho.ssh.editor.layout import Layout
 
-MAX_SIDE: Final = 4096
+MAX_SIDE: Final = 1024
 """Columns and rows of the largest window; a client may say that it has more."""
 CLEAR: Final = "\x1b[H\x1b[2J"
 CLEAR_BELOW: Final = "\x1b[J"
