@@ -252,6 +252,7 @@ def test_new_keys():
     assert probing.report is None
     assert list(wire.client._attempt.steps) == ["tcp", "version", "kex", "auth"]
     assert wire.server._keyExchangeState == wire.server._KEY_EXCHANGE_NONE
+    assert wire.client._attempt.host_key.trust == "loopback"
 
 
 class Interactive(SSHService):

@@ -129,6 +129,11 @@ def test_lethal_signals(pair, name):
     assert channel.grant(100).take() == [(DATA, NS(b"o")), end, (EOF, b""), (CLOSE, b"")]
 
 
+def test_lethal_signal_with_an_answer(shell):
+    """Nothing is said behind the close, not even that the signal was taken."""
+    assert shell.request(b"signal", NS(b"TERM")).take()[-1] == (CLOSE, b"")
+
+
 def test_lethal_signal_at_a_terminal(pair):
     """A terminal is left as it was found, its cursor on a new line."""
     channel = Channel(pair).pty().request(b"shell")

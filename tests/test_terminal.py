@@ -285,6 +285,24 @@ def test_keys_have_turns():
     assert b"end\r\n" in channel.value()
 
 
+def test_broken_behind_a_turn():
+    """An application that breaks after the others had their turn ends its session, as always."""
+
+    class Breaking(Slow):
+        def dataReceived(self, data):
+            super().dataReceived(data)
+            if data == b"boom\n":
+                raise ZeroDivisionError
+
+    clock = Turns()
+    terminal, channel = run(Breaking(clock), clock=clock)
+    terminal.dataReceived(b"one\rboom\rtwo\r")
+    assert not channel.disconnecting
+    clock.over()
+    assert channel.disconnecting
+    assert channel.status == 1
+
+
 def test_gone_while_others_have_their_turn():
     """A session that ends meanwhile is over."""
     application, terminal, _, clock = slow()

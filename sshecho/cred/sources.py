@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _WILDCARD = re.compile(r"[*?]")
+_NEVER_WRITTEN = re.compile(r":.*\.|^::ffff:|(?:^|:)0[0-9a-f]", re.IGNORECASE)
+"""What no IPv6 address has here: IPv4's are taken as such, and leading zeros are left out."""
 _MAPPED = ip_network("::ffff:0:0/96")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.*?]+")
 
@@ -66,13 +68,15 @@ def parseSources(value: bytes) -> list[Source]:
         text = pattern.removeprefix("!")
         if not text:
             raise ValueError("from= has an empty pattern")
+        if "%" in text:
+            raise ValueError(f"from= knows no scopes of addresses: {text}")
         if "/" in text:
             try:
                 network = ip_network(text)
                 int(text.rpartition("/")[2])  # not a mask written as an address
             except ValueError:
                 raise ValueError(f"from= has no such network: {text}") from None
-            if network.version == _MAPPED.version and network.overlaps(_MAPPED) and text != "::/0":
+            if network.prefixlen and network.version == 6 and network.overlaps(_MAPPED):
                 raise ValueError(f"from= takes IPv4's networks as IPv4's: {text}")
         elif not _isAddress(text):
             raise ValueError(f"from= is for addresses, and host names are not looked up: {text}")
@@ -97,9 +101,9 @@ def parseSourceAddresses(value: bytes) -> list[Source]:
 def _isAddress(text: str) -> bool:
     """Whether a pattern is an address, or can be one's by its wildcards."""
     if _WILDCARD.search(text):
-        return _ADDRESS.fullmatch(text) is not None
+        return _ADDRESS.fullmatch(text) is not None and not _NEVER_WRITTEN.search(text)
     try:
         ip_address(text)
     except ValueError:
         return False
-    return "%" not in text  # a scope, which is not compared
+    return True

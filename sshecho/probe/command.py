@@ -116,19 +116,19 @@ def run(options: Options) -> int:
     """
     try:
         report = _probe(options)
+        if report is None:
+            return INTERRUPTED
+        if options["json"] or report.error is None:
+            why = _write(report.asJSON() if options["json"] else report.asText())
+            if why:
+                print(f"sshecho probe: the output: {why}", file=sys.stderr)
+                return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the cursor stands behind the question
         return INTERRUPTED
     except OSError as error:  # no descriptor is left, say
-        print(f"sshecho probe: {error.strerror}", file=sys.stderr)
+        print(f"sshecho probe: {error.strerror or error}", file=sys.stderr)
         return 1
-    if report is None:
-        return INTERRUPTED
-    if options["json"] or report.error is None:
-        why = _write(report.asJSON() if options["json"] else report.asText())
-        if why:
-            print(f"sshecho probe: the output: {why}", file=sys.stderr)
-            return 1
     if report.error is None:
         return 0
     print(escape(f"sshecho probe: {report.attempt.target}: {report.error}"), file=sys.stderr)

@@ -109,7 +109,7 @@ class Client(SSHClientTransport):
         """Believe the host, or end the attempt: nothing secret has been sent by then."""
         try:
             shown = self._hostKeys.show(hostKey, self.keyAlg)
-            self._attempt.host_key = shown
+            self._attempt.host_key = self._attempt.host_key or shown  # at new keys it is there
             trust = self._hostKeys.trust(hostKey, self.transport.getPeer().host)
         except ProbeError as error:
             self._attempt.fail(error)

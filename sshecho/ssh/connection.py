@@ -79,7 +79,7 @@ class Connection(SSHConnection):
             granted = channel.requestReceived(name, rest[1:])
         except (struct.error, ValueError):  # cut short, or a name that is not ASCII
             granted = False
-        if rest[:1] != b"\0":
+        if rest[:1] != b"\0" and not channel.localClosed:
             answer = MSG_CHANNEL_SUCCESS if granted else MSG_CHANNEL_FAILURE
             self.transport.sendPacket(
                 answer, struct.pack(">L", self.channelsToRemoteChannel[channel])

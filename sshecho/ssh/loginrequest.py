@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.userauth import MSG_USERAUTH_REQUEST
@@ -27,23 +26,22 @@ class LoginRequest:
         service: what it would have behind the login.
         method: how it would log in.
         data: what belongs to the method.
+        attempt: what it tries, in short.
     """
 
     user: bytes
     service: bytes
     method: bytes
     data: bytes = field(repr=False)  # it may be a password
+    attempt: Attempt
 
     @classmethod
     def parse(cls, packet: bytes) -> LoginRequest:
         """Return the request in a packet: user name, service name, method name, the method's."""
-        return cls(*getNS(packet, 3))
-
-    @cached_property
-    def attempt(self) -> Attempt:
-        """What it tries, in short."""
-        key = nameKey(self.shownKey()[1]) if self.method == b"publickey" else None
-        return Attempt(self.method[:_LONGEST_METHOD].decode(errors="replace"), key)
+        user, service, method, data = getNS(packet, 3)
+        key = nameKey(getNS(data[1:], 2)[1]) if method == b"publickey" else None
+        attempt = Attempt(method[:_LONGEST_METHOD].decode(errors="replace"), key)
+        return cls(user, service, method, data, attempt)
 
     def shownKey(self) -> tuple[bytes, bytes]:
         """Return the algorithm and the key that the client shows, whatever they are."""

@@ -19,11 +19,14 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.session import ISessionTransport, Session, endInput
 from sshecho.ssh.editor import Breath, EndOfInput, Event, Interrupt, LineEditor
+
+_log = Logger()
 
 TURN = 0.01
 """Seconds of editing after which others have their turn."""
@@ -140,8 +143,13 @@ class Terminal(Protocol):
     def _goOn(self) -> None:
         self._resting = False
         self._worked = 0.0
-        if not self._paused and not self._ending:
+        if self._paused or self._ending:
+            return
+        try:
             self.resumeProducing()
+        except Exception:  # here nobody else would end the session
+            _log.failure("An application broke, and its session is ended")
+            self.exit(1)
 
     def _nextEvent(self) -> Event | None:
         while (event := next(self._events, None)) is None and self._typed:
