@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
 
+from sshecho.cred.keyname import fingerprint
 from sshecho.probe.attempt import ProbeError
-from sshecho.probe.hostkeys import HostKeys, fingerprint, isLoopback
+from sshecho.probe.hostkeys import HostKeys, isLoopback
 from sshecho.probe.knownhosts import readKnownHosts
 from sshecho.probe.target import parseTarget
 

@@ -17,8 +17,9 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
 from sshecho.cred.keyfiles import KeyFilesChecker
+from sshecho.cred.keyname import fingerprint
 from sshecho.cred.memory import MemoryChecker
-from sshecho.probe.hostkeys import HostKeys, fingerprint
+from sshecho.probe.hostkeys import HostKeys
 from sshecho.probe.identity import Identity
 
 KEYS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from twisted.conch.error import ValidPublicKey
@@ -47,15 +47,20 @@ def parseAuthorizedKeys(
         warn(f"{name}: a private key; what belongs here is in the .pub beside it")
         return []
     keys = []
-    for number, line in enumerate(text.split(b"\n"), 1):
-        line = line.strip()
-        if not line or line.startswith(b"#"):
-            continue
+    for number, line in keyLines(text):
         try:
             keys.append(_parseLine(line))
         except ValueError as error:
             warn(f"{name}: line {number} is left out: {error}")
     return keys
+
+
+def keyLines(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each line that is for a key, with its number: not blank, and no comment."""
+    for number, line in enumerate(text.split(b"\n"), 1):
+        line = line.strip()
+        if line and not line.startswith(b"#"):
+            yield number, line
 
 
 def _parseLine(line: bytes) -> AuthorizedKey:

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from sshecho.cred.authorizedkeys import AuthorizedKey, authorise, parseKey
+from sshecho.cred.authorizedkeys import AuthorizedKey, authorise, keyLines, parseKey
 from sshecho.cred.files import WatchedFile
 from sshecho.cred.keyoptions import KeyOptions
 from sshecho.cred.threads import InThread, inThread
@@ -32,10 +32,7 @@ def parseAuthorities(text: bytes) -> Sequence[AuthorizedKey]:
         ValueError: says which line can't be used, and why; or that there is no key.
     """
     keys = []
-    for number, line in enumerate(text.split(b"\n"), 1):
-        line = line.strip()
-        if not line or line.startswith(b"#"):
-            continue
+    for number, line in keyLines(text):
         try:
             keys.append(AuthorizedKey(parseKey(line.split()), _OPTIONS))
         except ValueError as error:

@@ -62,17 +62,17 @@ def nameKey(blob: bytes) -> KeyName:
         blob: the key as a client shows it (RFC 4253, section 6.6).
     """
     if not isCertificate(blob):
-        return KeyName(_typeOf(blob), _fingerprint(blob))
+        return KeyName(_typeOf(blob), fingerprint(blob))
     try:
         certificate = parseCertificate(blob)
     except ValueError:
-        return KeyName(UNKNOWN, _fingerprint(blob))
+        return KeyName(UNKNOWN, fingerprint(blob))
     return KeyName(
         f"{_typeOf(certificate.key)}-CERT",
-        _fingerprint(certificate.key),
+        fingerprint(certificate.key),
         certificate.id.decode("utf-8", "backslashreplace"),
         certificate.serial,
-        KeyName(_typeOf(certificate.authority), _fingerprint(certificate.authority)),
+        KeyName(_typeOf(certificate.authority), fingerprint(certificate.authority)),
     )
 
 
@@ -80,5 +80,6 @@ def _typeOf(key: bytes) -> str:
     return next((name for kind, name in _TYPES.items() if key.startswith(NS(kind))), UNKNOWN)
 
 
-def _fingerprint(key: bytes) -> str:
+def fingerprint(key: bytes) -> str:
+    """Return a key's fingerprint as ssh writes it: ``SHA256:`` and the digest of its blob."""
     return "SHA256:" + base64.b64encode(sha256(key).digest()).decode().rstrip("=")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Collection, Sequence
 from ipaddress import IPv6Address, ip_address
 
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
 
+from sshecho.cred.keyname import fingerprint, nameKey
 from sshecho.probe.attempt import ProbeError, ShownKey
 from sshecho.probe.knownhosts import KnownKey
 from sshecho.probe.target import Target
@@ -76,8 +75,8 @@ class HostKeys:
             raise ProbeError("host key: it can't be read", final=True) from None
         if key.type() == "RSA" and key.size() < _SMALLEST_RSA:
             raise ProbeError(f"host key: {key.size()} bits are too few for RSA", final=True)
-        kind = {"EC": "ECDSA"}.get(key.type(), key.type().upper())
-        return ShownKey(kind, fingerprint(blob), trust=None)
+        name = nameKey(blob)
+        return ShownKey(name.type, name.fingerprint, trust=None)
 
     def trust(self, blob: bytes, peer: str) -> str:
         """Decide about a key.
@@ -113,12 +112,6 @@ class HostKeys:
             f"add it to the known hosts with ssh-keyscan",
             final=True,
         )
-
-
-def fingerprint(blob: bytes) -> str:
-    """Return a public key's fingerprint as ssh writes it."""
-    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
-    return f"SHA256:{digest.rstrip('=')}"
 
 
 def isLoopback(address: str) -> bool:
