@@ -9,7 +9,6 @@ from helpers import CountingAvatar
 from twisted.conch.interfaces import IConchUser
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.keys import Key
-from twisted.conch.ssh.transport import SSHClientTransport
 from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
@@ -19,9 +18,11 @@ from sshecho.cred.chain import makePortal
 from sshecho.cred.memory import MemoryChecker
 from sshecho.cred.realm import Realm
 from sshecho.echo import Echo
+from sshecho.ssh.algorithms import HOST_SIGNATURES
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.hostkeys import HostKey
+from sshecho.ssh.packets.client import ClientTransport
 
 DISCONNECT, UNIMPLEMENTED, SERVICE_REQUEST, SERVICE_ACCEPT = 1, 3, 5, 6
 USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_BANNER = 50, 51, 52, 53
@@ -32,8 +33,10 @@ OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, WINDOW_ADJUST, DATA = 90, 91, 92, 93, 94
 EXTENDED_DATA, EOF, CLOSE, REQUEST, SUCCESS, FAILURE = 95, 96, 97, 98, 99, 100
 
 
-class Client(SSHClientTransport):
+class Client(ClientTransport):
     """A client that sends what the test tells it to, and keeps what it gets."""
+
+    supportedPublicKeys = HOST_SIGNATURES
 
     def connectionMade(self):
         self.packets: list[tuple[int, bytes]] = []

@@ -64,7 +64,7 @@ def test_connection(pair, userKey):
     assert told["algorithms"]["host_key"] == "ssh-ed25519"
     for what in ("cipher", "mac", "compression"):
         assert set(told["algorithms"][what]) == {"in", "out"}
-    assert told["strict_kex"] is False
+    assert told["strict_kex"] is True
     assert told["extensions"]["client"] == {}
     assert told["extensions"]["server"]["server-sig-algs"].startswith("ssh-ed25519,")
     assert (told["host"], told["peer"]) == ("192.0.2.1:22", "192.0.2.2:5555")

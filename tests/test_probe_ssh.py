@@ -21,6 +21,7 @@ from sshecho.cred.keyname import fingerprint
 from sshecho.cred.memory import MemoryChecker
 from sshecho.probe.hostkeys import HostKeys
 from sshecho.probe.identity import Identity
+from sshecho.ssh.algorithms import MODERN
 
 KEYS = {
     "ed25519": Key(ed25519.Ed25519PrivateKey.generate()),
@@ -40,10 +41,10 @@ def test_echo():
     assert attempt.peer == "127.0.0.1:2222"
     assert attempt.host_key.fingerprint == fingerprint(HOST.public().blob())
     assert (attempt.host_key.type, attempt.host_key.trust) == ("ED25519", "loopback")
-    assert attempt.negotiated.kex == "curve25519-sha256"
+    assert attempt.negotiated.kex == MODERN.keyExchanges[0].decode()
     assert attempt.negotiated.host_key_algorithm == "ssh-ed25519"
-    assert attempt.negotiated.cipher_out == attempt.negotiated.cipher_in == "aes256-ctr"
-    assert attempt.negotiated.mac_out == attempt.negotiated.mac_in == "hmac-sha2-512"
+    assert attempt.negotiated.cipher_out == attempt.negotiated.cipher_in == "aes256-gcm@openssh.com"
+    assert attempt.negotiated.mac_out == attempt.negotiated.mac_in == "implicit"
     assert attempt.negotiated.compression_out == attempt.negotiated.compression_in == "none"
     assert attempt.auth_method == "password"
     assert list(attempt.steps) == ["tcp", "version", "kex", "auth", "echo"]
@@ -74,8 +75,8 @@ def test_keys(kind, write):
 @pytest.mark.parametrize(
     ("signature", "error"),
     [
-        (NS(b"ssh-rsa"), "host key: it has not signed as was agreed on"),
-        (NS(b"rsa-sha2-512") + NS(b"wrong"), "the key exchange failed: bad signature"),
+        (NS(b"ssh-rsa"), "the key exchange failed: the host has not signed as was agreed on"),
+        (NS(b"rsa-sha2-512") + NS(b"wrong"), "the key exchange failed: bad signature of the host"),
     ],
 )
 def test_host_that_has_not_signed(monkeypatch, signature, error):
@@ -203,12 +204,20 @@ def test_a_session_that_ends():
 @pytest.mark.parametrize(
     ("said", "step", "error"),
     [
-        (b"HTTP/1.1 400 \x1b[2J\r\n\r\n", "version", "this is no SSH server: it says 'HTTP/1.1"),
+        (
+            b"HTTP/1.1 4 \x1b[2J" + b"\n" * 5000,
+            "version",
+            "this is no SSH server: it says 'HTTP",
+        ),
         (b"x" * 5000, "version", "this is no SSH server: it says 'xxx"),
-        (b"SSH-1.5-old\r\n", "kex", "the key exchange failed: bad version 1.5"),
-        (b"SSH-\r\n", "kex", "the key exchange failed: bad version"),
+        (b"SSH-1.5-old\r\n", "kex", "the key exchange failed: only SSH 2.0 is spoken here"),
+        (b"SSH-\r\n", "kex", "the key exchange failed: only SSH 2.0 is spoken here"),
         (b"SSH-2.0-x\r\n" + b"\xff" * 64, "kex", "the key exchange failed: bad packet length"),
-        (b"SSH-2.0-x\r\n\0\0\0\x0c\x0a\x14" + b"\0" * 10, "kex", "what the server sends can't"),
+        (
+            b"SSH-2.0-x\r\n\0\0\0\x0c\x0a\x14" + b"\0" * 10,
+            "kex",
+            "the key exchange failed: malformed KEXINIT",
+        ),
     ],
 )
 def test_garbage(said, step, error):
@@ -252,7 +261,7 @@ def test_new_keys():
     probing.flush()
     assert probing.report is None
     assert list(wire.client._attempt.steps) == ["tcp", "version", "kex", "auth"]
-    assert wire.server._keyExchangeState == wire.server._KEY_EXCHANGE_NONE
+    assert not wire.server.exchangingKeys
     assert wire.client._attempt.host_key.trust == "loopback"
 
 
@@ -283,6 +292,7 @@ class Interactive(SSHService):
             head = NS(b"name") + NS(b"do") + NS(b"") + struct.pack(">L", len(prompts))
             self.transport.sendPacket(60, head + b"".join(NS(t) + bytes([e]) for t, e in prompts))
         elif self.answers == [PASSWORD.password]:
+            self.transport.loggedIn()
             self.transport.sendPacket(52, b"")
         else:
             self.transport.sendPacket(51, NS(self.methods) + b"\0")

@@ -224,9 +224,9 @@ def test_algorithms(private, arguments, policy):
     service = makeService(options, reactor)
     service.startService()
     transport = reactor.tcpServers[0][1].buildProtocol(None)
-    assert transport.supportedKeyExchanges == list(policy.keyExchanges)
-    assert transport.supportedCiphers == list(policy.ciphers)
-    assert transport.supportedMACs == list(policy.macs)
+    assert transport.supportedKeyExchanges == policy.keyExchanges
+    assert transport.supportedCiphers == policy.ciphers
+    assert transport.supportedMACs == policy.macs
 
 
 def test_no_host_key_without_an_ssh_door(private):

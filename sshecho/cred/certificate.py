@@ -12,7 +12,7 @@ from sshecho.cred.keyoptions import KeyOptions
 from sshecho.cred.publickey import KEY_TYPES, loadKey
 from sshecho.cred.signature import verify
 from sshecho.cred.sources import parseSourceAddresses
-from sshecho.cred.wire import Reader
+from sshecho.wire import Reader
 
 LARGEST_CERTIFICATE = 32 * 1024
 """Bytes of a certificate as a blob: it may name 256 principals and a command, more than a key has;

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from sshecho.cred.wire import Reader
+from sshecho.wire import Reader
 
 KEY_TYPES = {
     b"ssh-ed25519": 1,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from sshecho.cred.publickey import isSecurityKey, keyTypeOf, loadKey
-from sshecho.cred.wire import Reader
+from sshecho.wire import Reader
 
 _RSA_HASHES = {b"rsa-sha2-256": SHA256(), b"rsa-sha2-512": SHA512()}
 _CURVE_HASHES = {256: SHA256(), 384: SHA384(), 521: SHA512()}

@@ -7,16 +7,9 @@ from dataclasses import replace
 
 from twisted.conch.error import ConchError
 from twisted.conch.ssh.channel import SSHChannel
-from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.connection import SSHConnection
-from twisted.conch.ssh.transport import (
-    DISCONNECT_BY_APPLICATION,
-    DISCONNECT_HOST_KEY_NOT_VERIFIABLE,
-    MSG_KEXDH_REPLY,
-    SSHClientTransport,
-)
+from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -27,17 +20,11 @@ from sshecho.probe.echocheck import EchoCheck
 from sshecho.probe.hostkeys import HostKeys
 from sshecho.probe.identity import Identity
 from sshecho.probe.userauth import UserAuth
-
-_WANTED_KEY_EXCHANGES = (
-    b"curve25519-sha256",
-    b"curve25519-sha256@libssh.org",
-    b"ecdh-sha2-nistp256",
-    b"ecdh-sha2-nistp384",
-    b"ecdh-sha2-nistp521",
-)
+from sshecho.ssh.packets.client import ClientTransport
+from sshecho.ssh.packets.negotiation import Agreed
 
 
-class Client(SSHClientTransport):
+class Client(ClientTransport):
     """One connection to an SSH server.
 
     Args:
@@ -46,22 +33,14 @@ class Client(SSHClientTransport):
         hostKeys: whom to believe.
     """
 
-    transport: ITCPTransport
     _leaving = False
-    version = b"sshecho_" + __version__.encode("ascii")
-    ourVersionString = b"SSH-2.0-" + version
-    supportedKeyExchanges = [  # noqa: RUF012 - as Conch has it
-        name for name in _WANTED_KEY_EXCHANGES if name in SSHClientTransport.supportedKeyExchanges
-    ]
-    supportedCiphers = [b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"]  # noqa: RUF012
-    supportedMACs = [b"hmac-sha2-512", b"hmac-sha2-256"]  # noqa: RUF012
-    supportedCompressions = [b"none"]  # noqa: RUF012
+    ourVersionString = b"SSH-2.0-sshecho_" + __version__.encode("ascii")
 
     def __init__(self, attempt: Attempt, identity: Identity, hostKeys: HostKeys) -> None:
         self._attempt = attempt
         self._identity = identity
         self._hostKeys = hostKeys
-        self.supportedPublicKeys = hostKeys.algorithms()
+        self.supportedPublicKeys = tuple(hostKeys.algorithms())
         self.gone: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
@@ -74,29 +53,13 @@ class Client(SSHClientTransport):
         """Take what the server sends, unless the attempt has ended."""
         if self._attempt.over:
             return
-        try:
-            super().dataReceived(data)
-        except Exception:  # Conch lets errors escape where a message is malformed
-            self._attempt.fail(ProbeError("what the server sends can't be read"))
+        super().dataReceived(data)
         self._noteVersion()
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
         """Hand a message to whoever handles it."""
         self._noteVersion()
-        if messageNum == MSG_KEXDH_REPLY:
-            self._checkSignature(payload)
-        if not self._attempt.over:
-            super().dispatchMessage(messageNum, payload)
-
-    def _checkSignature(self, payload: bytes) -> None:
-        """See to it that the host has signed as was agreed on; Conch takes SHA-1 from RSA keys.
-
-        Payload (RFC 5656, section 4): host key, the server's share, signature.
-        """
-        signature = getNS(payload, 3)[2]
-        if not signature.startswith(NS(self.keyAlg)):
-            why = "host key: it has not signed as was agreed on"
-            self._attempt.fail(ProbeError(why, final=True))
+        super().dispatchMessage(messageNum, payload)
 
     def _noteVersion(self) -> None:
         if self.gotVersion and self._attempt.step == "version":
@@ -114,15 +77,16 @@ class Client(SSHClientTransport):
         except ProbeError as error:
             self._attempt.fail(error)
             return fail(error)
-        self._trusted = replace(shown, trust=trust)
+        self._shown = replace(shown, trust=trust)
         return succeed(True)
 
     def connectionSecure(self) -> None:
         """Log in, once the first keys are in use."""
         if self._attempt.over or self._attempt.step != "kex":
             return
-        self._attempt.host_key = self._trusted  # not before it has signed
-        self._attempt.negotiated = _negotiated(self)
+        self._attempt.host_key = self._shown  # not before it has signed
+        assert self.agreed is not None
+        self._attempt.negotiated = _negotiated(self.agreed)
         self._attempt.finish("kex")
         self.requestService(UserAuth(self._attempt, self._identity, _Connection(self._attempt)))
 
@@ -131,15 +95,16 @@ class Client(SSHClientTransport):
         self._noteVersion()
         why = desc.decode("utf-8", "backslashreplace")
         if not self.gotVersion:
-            start = self.buf[:80].decode("utf-8", "backslashreplace").strip()
-            why = f"this is no SSH server: it says '{start}'"
+            why = self._stranger()
         elif self._attempt.step == "kex":
             why = f"the key exchange failed: {why}"
-        if reason == DISCONNECT_HOST_KEY_NOT_VERIFIABLE:
-            desc = b"host key not verifiable"  # Conch would tell where our files are
         self._attempt.fail(ProbeError(why))
         self._leaving = True
         super().sendDisconnect(reason, desc)
+
+    def _stranger(self) -> str:
+        start = self.buf[:80].decode("utf-8", "backslashreplace").strip()
+        return f"this is no SSH server: it says '{start}'"
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:
         """The server says why it goes."""
@@ -155,19 +120,18 @@ class Client(SSHClientTransport):
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         """End the attempt, if it has not ended."""
-        self._attempt.fail(ProbeError("the server closed the connection"))
+        said = self._stranger() if self.buf else "the server closed the connection"
+        self._attempt.fail(ProbeError(said))
         super().connectionLost(reason)
         self.gone.callback(None)
 
 
-def _negotiated(transport: SSHClientTransport) -> Negotiated:
-    """Return what was agreed on: where Conch keeps it, nobody else here need know."""
-    used = transport.currentEncryptions
+def _negotiated(agreed: Agreed) -> Negotiated:
+    """Return what was agreed on, as text."""
+    out, into = agreed.toServer, agreed.toClient
     names = (
-        *(transport.kexAlg, transport.keyAlg),
-        *(used.outCipType, used.inCipType),
-        *(used.outMACType, used.inMACType),
-        *(transport.outgoingCompressionType, transport.incomingCompressionType),
+        *(agreed.keyExchange, agreed.hostKey),
+        *(out.cipher, into.cipher, out.mac, into.mac, out.compression, into.compression),
     )
     return Negotiated(*(name.decode("ascii") for name in names))
 

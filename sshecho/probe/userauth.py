@@ -11,7 +11,6 @@ import struct
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.service import SSHService
-from twisted.conch.ssh.transport import SSHClientTransport
 from twisted.conch.ssh.userauth import (
     MSG_USERAUTH_BANNER,
     MSG_USERAUTH_FAILURE,
@@ -24,6 +23,7 @@ from twisted.python.failure import Failure
 
 from sshecho.probe.attempt import Attempt, ProbeError
 from sshecho.probe.identity import Identity
+from sshecho.ssh.packets.client import ClientTransport
 
 _MSG_USERAUTH_INFO_REQUEST = 60
 _MOST_ROUNDS = 10
@@ -40,7 +40,7 @@ class UserAuth(SSHService):
     """
 
     name = b"ssh-userauth"
-    transport: SSHClientTransport
+    transport: ClientTransport  # type: ignore[assignment]  # in place of Conch's
 
     def __init__(self, attempt: Attempt, identity: Identity, next: SSHService) -> None:  # noqa: A002
         self._attempt = attempt

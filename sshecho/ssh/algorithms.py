@@ -1,7 +1,7 @@
 """What the SSH door offers and takes: the policies, as data, best first.
 
-None has anything that rests on SHA-1, MD5, DES, CBC or DSA, and no compression, which inflates
-whatever a client sends before it has logged in.
+None has anything that rests on SHA-1, MD5, DES, CBC, DSA or NIST's curves for key exchange, and no
+compression, which inflates whatever a client sends before it has logged in.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from twisted.conch.ssh.transport import SSHServerTransport
-
 from sshecho.cred.certificate import LARGEST_CERTIFICATE, certified
+from sshecho.ssh.packets.keyexchange import METHODS
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,8 @@ class Policy:
 
     Attributes:
         keyExchanges: how the two sides agree on keys (RFC 4253, section 7).
-        ciphers: encryption (RFC 4344).
-        macs: integrity (RFC 6668).
+        ciphers: encryption (RFC 5647, RFC 4344, OpenSSH PROTOCOL.chacha20poly1305).
+        macs: integrity, for ciphers that have none (RFC 6668, OpenSSH PROTOCOL, section 1.5).
     """
 
     keyExchanges: tuple[bytes, ...]
@@ -37,29 +36,35 @@ MODERN = Policy(
             b"curve25519-sha256",
             b"curve25519-sha256@libssh.org",
         )
-        if name in SSHServerTransport.supportedKeyExchanges  # a young cryptography has ML-KEM
+        if name in METHODS  # ML-KEM needs a young cryptography
     ),
-    ciphers=(b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"),
-    macs=(b"hmac-sha2-512", b"hmac-sha2-256"),
+    ciphers=(
+        b"aes256-gcm@openssh.com",
+        b"aes128-gcm@openssh.com",
+        b"chacha20-poly1305@openssh.com",
+        b"aes256-ctr",
+        b"aes192-ctr",
+        b"aes128-ctr",
+    ),
+    macs=(b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com"),
 )
-"""What today's clients have."""
+"""What today's clients have: nothing that was ever broken, not even in part."""
 
 COMPATIBLE = replace(
     MODERN,
     keyExchanges=(
         *MODERN.keyExchanges,
-        b"ecdh-sha2-nistp256",
-        b"ecdh-sha2-nistp384",
-        b"ecdh-sha2-nistp521",
+        b"diffie-hellman-group-exchange-sha256",
+        b"diffie-hellman-group16-sha512",
+        b"diffie-hellman-group14-sha256",
     ),
+    macs=(*MODERN.macs, b"hmac-sha2-256", b"hmac-sha2-512"),
 )
-"""And what older clients need: NIST's curves (RFC 5656), from before Curve25519 came to SSH."""
+"""And what older clients need: Diffie-Hellman from before Curve25519 came to SSH, in groups whose
+primes nobody chose, and HMACs from before a packet was encrypted first."""
 
 POLICIES = {"modern": MODERN, "compatible": COMPATIBLE}
 """What ``--algorithms`` chooses from."""
-
-COMPRESSIONS = [b"none"]
-"""Compression (RFC 4253, section 6.2)."""
 
 HOST_SIGNATURES = (
     b"ssh-ed25519",

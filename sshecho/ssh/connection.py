@@ -31,7 +31,7 @@ MIN_PACKET = 256
 class Connection(SSHConnection):
     """Conch's service, with replies in order and windows that wait for the reader."""
 
-    transport: Transport
+    transport: Transport  # type: ignore[assignment]  # in place of Conch's
     channels: dict[int, SessionChannel]
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:

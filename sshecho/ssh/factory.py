@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from twisted.conch.ssh.factory import SSHFactory
 from twisted.conch.ssh.service import SSHService
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -17,7 +16,7 @@ from sshecho.ssh.transport import Transport
 from sshecho.ssh.userauth import UserAuth
 
 
-class EchoSSHFactory(SSHFactory):
+class EchoSSHFactory(Factory):
     """Builds the protocol of each SSH connection.
 
     Args:
@@ -28,9 +27,8 @@ class EchoSSHFactory(SSHFactory):
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
     """
 
-    protocol = Transport
+    protocol: type[Transport] = Transport  # type: ignore[assignment]  # which factories build
     noisy = False
-    primes = None  # no group exchange is offered
 
     def __init__(
         self,
@@ -46,20 +44,20 @@ class EchoSSHFactory(SSHFactory):
         self._policy = policy
         self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
-        self._signatures = [
+        self._signatures = tuple(
             name
             for host in hostKeys
             for name in host.key.supportedSignatureAlgorithms()
             if name in HOST_SIGNATURES
-        ]
+        )
 
-    def buildProtocol(self, addr: IAddress | None) -> Transport:
+    def buildProtocol(self, addr: IAddress | None) -> Transport:  # type: ignore[override]
         """Return the transport of a new connection."""
         transport = Factory.buildProtocol(self, addr)
         assert isinstance(transport, Transport)
-        transport.supportedKeyExchanges = list(self._policy.keyExchanges)
-        transport.supportedCiphers = list(self._policy.ciphers)
-        transport.supportedMACs = list(self._policy.macs)
+        transport.supportedKeyExchanges = self._policy.keyExchanges
+        transport.supportedCiphers = self._policy.ciphers
+        transport.supportedMACs = self._policy.macs
         transport.supportedPublicKeys = self._signatures
         return transport
 

@@ -95,16 +95,15 @@ def _key(key: KeyName) -> dict[str, object]:
 
 
 def _algorithms(transport: Transport) -> dict[str, object]:
-    current = transport.currentEncryptions
+    agreed = transport.agreed
+    assert agreed is not None  # there are keys, or nobody could ask
+    ways = {"in": agreed.toServer, "out": agreed.toClient}
     return {
-        "kex": _text(transport.kexAlg),
-        "host_key": _text(transport.keyAlg),
-        "cipher": {"in": _text(current.inCipType), "out": _text(current.outCipType)},
-        "mac": {"in": _text(current.inMACType), "out": _text(current.outMACType)},
-        "compression": {
-            "in": _text(transport.incomingCompressionType),
-            "out": _text(transport.outgoingCompressionType),
-        },
+        "kex": _text(agreed.keyExchange),
+        "host_key": _text(agreed.hostKey),
+        "cipher": {name: _text(way.cipher) for name, way in ways.items()},
+        "mac": {name: _text(way.mac) for name, way in ways.items()},
+        "compression": {name: _text(way.compression) for name, way in ways.items()},
     }
 
 

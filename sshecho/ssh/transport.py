@@ -1,4 +1,4 @@
-"""The SSH transport: version, key exchange and packets (RFC 4253)."""
+"""The SSH door's transport: its policy, a time to log in, and the pace of what the client reads."""
 
 from __future__ import annotations
 
@@ -7,32 +7,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from twisted.conch.ssh.transport import (
-    DISCONNECT_BY_APPLICATION,
-    DISCONNECT_PROTOCOL_ERROR,
-    SSHServerTransport,
-    messages,
-)
+from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION, DISCONNECT_PROTOCOL_ERROR
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
-from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger, LogLevel
-from twisted.protocols.policies import TimeoutMixin
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho import __version__
-from sshecho.service.limits import LINGER, LOGIN_GRACE
-from sshecho.session import IStreamTransport
-from sshecho.ssh.algorithms import COMPRESSIONS, USER_SIGNATURES
+from sshecho.service.limits import LOGIN_GRACE
+from sshecho.ssh.algorithms import USER_SIGNATURES
+from sshecho.ssh.packets.errors import ProtocolError
+from sshecho.ssh.packets.server import ServerTransport
 
 if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.login import Login
 
-_FIRST_OF_A_SERVICE = 50
-
-_log = Logger()
+_FIRST_OF_CONNECTION = 80
+_LARGEST_FROM_USERS = 256 * 1024  # bytes of a packet, as in OpenSSH: commands can be long
 
 
 @dataclass
@@ -49,25 +40,20 @@ class Traffic:
 
 
 @implementer(IPushProducer)
-class Transport(SSHServerTransport, TimeoutMixin):
-    """Conch's transport with the factory's policy, paced by what the client reads.
+class Transport(ServerTransport):
+    """The packet layer with the factory's policy, paced by what the client reads.
 
-    A message that can't be read ends the connection, with the code for it and no traceback; and
-    a login is logged out whatever else breaks as its connection ends.
+    A login is logged out whatever else breaks as its connection ends.
     """
 
-    transport: IStreamTransport
     sessionID: bytes
     avatar: SSHAvatar
     login: Login
     factory: EchoSSHFactory
-    version = b"sshecho_" + __version__.encode("ascii")
-    ourVersionString = b"SSH-2.0-" + version
-    supportedCompressions = COMPRESSIONS
-    closing = False  # whether a goodbye has been said by either side, or the connection is gone
-    _full = False  # whether the client has more to take than it takes
-    strictKeyExchange = False  # Conch's packets have none
+    ourVersionString = b"SSH-2.0-sshecho_" + __version__.encode("ascii")
     extensions: Mapping[bytes, bytes] = MappingProxyType({})  # those that the client was told of
+    _full = False  # whether the client has more to take than it takes
+    _loggedIn = False
     _paced = False
 
     def connectionMade(self) -> None:
@@ -77,84 +63,63 @@ class Transport(SSHServerTransport, TimeoutMixin):
         self.setTimeout(LOGIN_GRACE)
         super().connectionMade()
 
-    def connectionLost(self, reason: Failure | None = connectionDone) -> None:
-        """Stop the service, and log out whoever is in."""
-        self.closing = True
-        self.setTimeout(None)
-        service, self.service = self.service, None
-        try:
-            if service is not None:
-                service.serviceStopped()
-        finally:
-            if hasattr(self, "avatar"):
-                self.logoutFunction()
-
     def loggedIn(self) -> None:
-        """Let the client be as slow as it likes."""
+        """Let the client be as slow as it likes, and send larger packets."""
+        self._loggedIn = True
+        self.incoming.largest = _LARGEST_FROM_USERS
         if not self.closing:
-            self.setTimeout(None)
+            self.awaitNext()
 
     def callLater(self, period: float, func: Callable[[], object]) -> IDelayedCall:
         """Count time with our clock: TimeoutMixin asks for this."""
         return self.factory.clock.callLater(period, func)
 
+    def awaitNext(self) -> None:
+        """Count the time anew; but the time to log in is one, whatever comes in it."""
+        if self._loggedIn or self.closing:
+            super().awaitNext()
+
     def timeoutConnection(self) -> None:
-        """Too slow to log in, or to take our goodbye."""
-        if self.closing:
-            self.transport.abortConnection()
+        """Too slow to log in, to exchange keys or to take our goodbye; or the keys are old."""
+        if self._loggedIn or self.closing:
+            super().timeoutConnection()
         else:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to log in")
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
-        """Hand a message to whoever handles it.
+        """Hand a message to whoever handles it; from the first one on, go at the client's pace.
 
-        Conch logs what it can't handle whole, passwords included, and lets errors escape.
+        Not before: over TLS our version may have to wait for a read.
         """
-        if self.closing:
-            return
         if not self._paced:
-            # From its first message on, a client that does not read is not read from. Not
-            # before: over TLS our version may have to wait for a read.
             self._paced = True
             self.transport.registerProducer(self, True)
-        handler = self._handler(messageNum)
-        if handler is None:
-            self.sendUnimplemented()
-            return
-        if messageNum >= _FIRST_OF_A_SERVICE and self._keyExchangeState != self._KEY_EXCHANGE_NONE:
-            # What we had to answer would wait for keys that may never come (section 7.1).
-            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"only key exchange is due now")
-            return
-        try:
-            handler(payload)
-        except Exception:
-            _log.failure("A message can't be read", level=LogLevel.debug)
-            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed message")
+        super().dispatchMessage(messageNum, payload)
 
-    def _handler(self, number: int) -> Callable[[bytes], object] | None:
-        owner = self if number < _FIRST_OF_A_SERVICE else self.service
-        names = messages if number < _FIRST_OF_A_SERVICE else getattr(owner, "protocolMessages", {})
-        name = names.get(number, "MSG_")
-        handler: Callable[[bytes], object] | None = getattr(owner, f"ssh_{name[4:]}", None)
-        return handler
+    def unhandled(self, messageNum: int) -> None:
+        """Answer a message that nobody handles.
+
+        Raises:
+            ProtocolError: when it is of the connection protocol, and nobody is logged in.
+        """
+        if messageNum >= _FIRST_OF_CONNECTION and not self._loggedIn:
+            raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "nothing of that before the login")
+        super().unhandled(messageNum)
 
     @property
     def paused(self) -> bool:
         """Whether the sessions have to wait: for the client to read, or for new keys."""
-        return self._full or self._keyExchangeState != self._KEY_EXCHANGE_NONE
+        return self._full or self.exchangingKeys
 
     def sendKexInit(self) -> None:
-        """Begin a key exchange, and let the sessions wait: Conch keeps all that they send."""
+        """Begin a key exchange, and let the sessions wait."""
         super().sendKexInit()
         if IPushProducer.providedBy(self.service):
             IPushProducer(self.service).pauseProducing()
 
-    def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """Use the new keys, if there are any, and let the sessions go on."""
-        if not hasattr(self.nextEncryptions, "decryptor"):
-            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"there are no new keys")
-            return
-        super().ssh_NEWKEYS(packet)
+    def keysAgreed(self, secret: bytes, exchangeHash: bytes) -> None:
+        """Change our key, and let the sessions go on."""
+        super().keysAgreed(secret, exchangeHash)
         if not self.paused and IPushProducer.providedBy(self.service):
             IPushProducer(self.service).resumeProducing()
 
@@ -178,35 +143,19 @@ class Transport(SSHServerTransport, TimeoutMixin):
     def stopProducing(self) -> None:
         """Nothing to do: connectionLost says it."""
 
-    def sendExtInfo(self, extensions: list[tuple[bytes, bytes]]) -> None:
-        """Tell the client what it may sign with (RFC 8308, section 3.1).
+    def firstKeysAgreed(self) -> None:
+        """Tell the client what its users may sign with (RFC 8308, section 3.1).
 
-        Conch lists what the host keys sign with, so that a client with an RSA key and a server
-        with none would not find together. A certificate is named by what its key signs with.
+        A certificate is named by what its key signs with.
         """
         if self._peerSupportsExtensions:
-            users = {b"server-sig-algs": b",".join(USER_SIGNATURES)}
-            self.extensions = {**dict(extensions), **users}
-            super().sendExtInfo(list(self.extensions.items()))
+            self.extensions = {b"server-sig-algs": b",".join(USER_SIGNATURES)}
+            self.sendExtInfo(list(self.extensions.items()))
 
-    def sendDisconnect(self, reason: int, desc: bytes) -> None:
-        """Say why, and close once that has gone out."""
-        self._prepareToClose()
-        super().sendDisconnect(reason, desc)
+    def prepareToClose(self) -> None:
+        """Close for good.
 
-    def ssh_DISCONNECT(self, packet: bytes) -> None:
-        """Close: the client says that it is leaving."""
-        self._prepareToClose()
-        super().ssh_DISCONNECT(packet)
-
-    def _prepareToClose(self) -> None:
-        # A connection whose producer is paused would wait for it instead of closing, and one
-        # whose client reads nothing would wait for ever.
-        if self.closing:
-            return
-        self.closing = True
+        A connection whose producer is paused would wait for it instead of closing.
+        """
+        super().prepareToClose()
         self.transport.unregisterProducer()
-        self.setTimeout(LINGER)
-
-    def receiveError(self, reasonCode: int, description: bytes) -> None:
-        """Keep quiet: a client that says goodbye is no error, as it is in Conch's log."""

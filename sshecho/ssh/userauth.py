@@ -79,7 +79,7 @@ class UserAuth(SSHService):
 
     name = b"ssh-userauth"
     protocolMessages = _MESSAGES
-    transport: Transport
+    transport: Transport  # type: ignore[assignment]  # in place of Conch's
 
     def serviceStarted(self) -> None:
         """Begin to wait for requests."""
