@@ -205,9 +205,9 @@ def test_a_session_that_ends():
     ("said", "step", "error"),
     [
         (
-            b"HTTP/1.1 4 \x1b[2J" + b"\n" * 5000,
+            b"HTTP/1.1 400 \x1b[2J\r\n\r\n",
             "version",
-            "this is no SSH server: it says 'HTTP",
+            "this is no SSH server: it says 'HTTP/1.1",
         ),
         (b"x" * 5000, "version", "this is no SSH server: it says 'xxx"),
         (b"SSH-1.5-old\r\n", "kex", "the key exchange failed: only SSH 2.0 is spoken here"),

@@ -55,6 +55,8 @@ class Client(ClientTransport):
             return
         super().dataReceived(data)
         self._noteVersion()
+        if not self.gotVersion and b"\n" in self.buf:
+            self._attempt.fail(ProbeError(self._stranger()))
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
         """Hand a message to whoever handles it."""
@@ -120,8 +122,7 @@ class Client(ClientTransport):
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         """End the attempt, if it has not ended."""
-        said = self._stranger() if self.buf else "the server closed the connection"
-        self._attempt.fail(ProbeError(said))
+        self._attempt.fail(ProbeError("the server closed the connection"))
         super().connectionLost(reason)
         self.gone.callback(None)
 

@@ -10,8 +10,6 @@ from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
 from sshecho.ssh.packets.errors import ProtocolError
 from sshecho.ssh.packets.protection import Clear, Protection
 
-SMALLEST = 16
-"""Bytes of the smallest packet, without its tag."""
 LARGEST = 35000
 """Bytes of a packet that every side has to take (RFC 4253, section 6.1)."""
 _LEAST_PADDING = 4
@@ -108,7 +106,7 @@ class Incoming:
         Raises:
             ProtocolError: for any other, before anything of it is waited for.
         """
-        if not SMALLEST - 4 <= length <= self.largest:
+        if not _LEAST_PADDING + 2 <= length <= self.largest:
             raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "bad packet length")
         if (length + protection.counted) % protection.block:
             raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "bad packet length")
@@ -147,7 +145,7 @@ class Outgoing:
         body = b"%c%c%b%b" % (padding, number, payload, _noise.take(padding))
         pieces = protection.seal(self.sequence, len(body).to_bytes(4, "big"), body)
         self.sequence = (self.sequence + 1) & _SEQUENCES
-        self.carried += len(body)
+        self.carried += 4 + len(body) + protection.tag
         return pieces
 
 
