@@ -27,6 +27,7 @@ from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
 from sshecho.options import Options as CommonOptions
 from sshecho.people import tell
+from sshecho.service.limits import REKEY_LIMIT, rekeyLimit
 from sshecho.service.start import StartError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Options(CommonOptions, AuthOptionMixin):
         self["ssh"] = []
         self["line"] = []
         self["algorithms"] = "modern"
+        self["rekey-limit"] = REKEY_LIMIT
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -91,6 +93,13 @@ class Options(CommonOptions, AuthOptionMixin):
         if name not in POLICIES:
             raise UsageError(f"--algorithms {name}: it is either {' or '.join(POLICIES)}")
         self["algorithms"] = name
+
+    def opt_rekey_limit(self, size: str) -> None:
+        """Bytes that a key of the SSH door carries before it is changed, such as 512M (1G)."""
+        try:
+            self["rekey-limit"] = rekeyLimit(size)
+        except ValueError as error:
+            raise UsageError(f"--rekey-limit {size}: {error}") from None
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
@@ -217,7 +226,8 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     except BadHostKeyError as error:
         raise StartError(f"host key {error}") from None
     for endpoint in config["ssh"]:
-        factory = EchoSSHFactory(portal, hostKeys, clock, POLICIES[config["algorithms"]], banner)
+        policy = POLICIES[config["algorithms"]]
+        factory = EchoSSHFactory(portal, hostKeys, clock, policy, banner, config["rekey-limit"])
         doors.append(door("ssh", endpoint, factory))
     for endpoint in config["line"]:
         doors.append(door("line", endpoint, LineFactory(portal, clock)))

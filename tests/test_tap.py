@@ -78,6 +78,8 @@ def test_doors():
         (["--ssh", "off", "--line", "off"], "nothing to serve"),
         (["--ssh", "off", "--ssh", "tcp:1"], "either off or open"),
         (["--line", "haproxy:tcp:1"], "PROXY header"),
+        (["--rekey-limit", "1T"], "--rekey-limit 1T: it is a number of bytes"),
+        (["--rekey-limit", "17G"], "--rekey-limit 17G: it is from 1K to 16G"),
         (["--algorithms", "old"], "--algorithms old: it is either modern or compatible"),
         (["--bogus"], "--bogus not recognized"),
         (["word"], "Wrong number of arguments"),

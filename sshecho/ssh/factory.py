@@ -9,6 +9,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
+from sshecho.service.limits import REKEY_LIMIT
 from sshecho.ssh.algorithms import HOST_SIGNATURES, MODERN, Policy
 from sshecho.ssh.connection import Connection
 from sshecho.ssh.hostkeys import HostKey
@@ -25,6 +26,7 @@ class EchoSSHFactory(Factory):
         clock: what time-outs are counted with.
         policy: what connections may be protected with.
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
+        rekeyLimit: bytes that a key carries before it is changed.
     """
 
     protocol: type[Transport] = Transport  # type: ignore[assignment]  # which factories build
@@ -37,11 +39,13 @@ class EchoSSHFactory(Factory):
         clock: IReactorTime,
         policy: Policy = MODERN,
         banner: Callable[[], bytes] = bytes,
+        rekeyLimit: int = REKEY_LIMIT,
     ) -> None:
         self.portal = portal
         self.clock = clock
         self.banner = banner
         self._policy = policy
+        self._rekeyLimit = rekeyLimit
         self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
         self._signatures = tuple(
@@ -59,6 +63,7 @@ class EchoSSHFactory(Factory):
         transport.supportedCiphers = self._policy.ciphers
         transport.supportedMACs = self._policy.macs
         transport.supportedPublicKeys = self._signatures
+        transport.rekeyLimit = self._rekeyLimit
         return transport
 
     def getService(self, transport: Transport, service: bytes) -> type[SSHService] | None:

@@ -158,4 +158,5 @@ class Transport(ServerTransport):
         A connection whose producer is paused would wait for it instead of closing.
         """
         super().prepareToClose()
-        self.transport.unregisterProducer()
+        if self._paced:
+            self.transport.unregisterProducer()

@@ -36,6 +36,15 @@ def test_bytes_come_back(server, runSSH, options):
     assert done.stderr == b""
 
 
+def test_new_keys_of_the_servers_own(serve, runSSH):
+    """Bytes come back identical through a server that changes its keys every 256 KiB."""
+    noise = random.Random(3).randbytes(4 << 20)
+    with serve("--line", "off", "--rekey-limit", "256K") as server:
+        done = runSSH(server, options=["-T", "-v"], input=noise)
+    assert (done.returncode, done.stdout) == (0, noise)
+    assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") > 8
+
+
 def test_a_slow_reader(server, ssh):
     """A client that reads late gets all of its bytes; meanwhile the server holds few of them."""
     command, env = ssh(server, options=["-T"])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 HOST = "127.0.0.1"
 _ENOUGH = 64 * 1024
 """Bytes of each side that are kept: a version and a KEXINIT take less."""
-IMPLICIT = "<implicit>"
+IMPLICIT = "implicit"
 """The MAC of a cipher that is its own (OpenSSH PROTOCOL, section 1.6)."""
 
 _AEAD = re.compile(r"chacha20-poly1305@|aes\d+-gcm@")

@@ -40,8 +40,6 @@ from sshecho.wire import Reader
 
 REKEY_LIMIT = 1 << 30
 """Bytes that one key carries, in either direction."""
-LARGEST_REKEY_LIMIT = 1 << 34
-"""The most that it can be set to: a packet has 16 bytes at least, so that is 2^30 packets."""
 REKEY_INTERVAL = 3600
 """Seconds after which keys are changed (RFC 4253, section 9)."""
 KEY_EXCHANGE_TIME = 60
