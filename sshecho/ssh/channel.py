@@ -74,8 +74,10 @@ class Channel(SSHChannel):
         """Pass on what has been received, for as long as the application wants it."""
         application = cast(IProtocol, self._application)
         while self._received and not self.paused and not self.closing:
-            with self._guarded():
+            try:
                 application.dataReceived(self._received.popleft())
+            except Exception:
+                self._broke()
         due = self._eof and not self._eofTold
         if due and not self._received and not self.paused and not self.closing:
             self._eofTold = True
@@ -88,8 +90,11 @@ class Channel(SSHChannel):
         try:
             yield
         except Exception:
-            self._log.failure("An application broke, and its session is ended")
-            self.exit(1)
+            self._broke()
+
+    def _broke(self) -> None:
+        self._log.failure("An application broke, and its session is ended")
+        self.exit(1)
 
     def extReceived(self, dataType: int, data: bytes) -> None:
         """Drop what a client has no business to send; Conch would log it."""

@@ -27,6 +27,9 @@ class EchoSSHFactory(Factory):
         policy: what connections may be protected with.
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
         rekeyLimit: bytes that a key carries before it is changed.
+
+    Attributes:
+        signers: for each algorithm the host key that signs so, and its public part as a blob.
     """
 
     protocol: type[Transport] = Transport  # type: ignore[assignment]  # which factories build
@@ -46,14 +49,12 @@ class EchoSSHFactory(Factory):
         self.banner = banner
         self._policy = policy
         self._rekeyLimit = rekeyLimit
-        self.privateKeys = {host.key.sshType(): host.key for host in hostKeys}
-        self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
-        self._signatures = tuple(
-            name
+        self.signers = {
+            name: (host.key, host.key.public().blob())
             for host in hostKeys
             for name in host.key.supportedSignatureAlgorithms()
             if name in HOST_SIGNATURES
-        )
+        }
 
     def buildProtocol(self, addr: IAddress | None) -> Transport:  # type: ignore[override]
         """Return the transport of a new connection."""
@@ -62,7 +63,7 @@ class EchoSSHFactory(Factory):
         transport.supportedKeyExchanges = self._policy.keyExchanges
         transport.supportedCiphers = self._policy.ciphers
         transport.supportedMACs = self._policy.macs
-        transport.supportedPublicKeys = self._signatures
+        transport.supportedPublicKeys = tuple(self.signers)
         transport.rekeyLimit = self._rekeyLimit
         return transport
 

@@ -86,15 +86,15 @@ class Transport(ServerTransport):
         else:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to log in")
 
-    def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
-        """Hand a message to whoever handles it; from the first one on, go at the client's pace.
+    def ssh_KEXINIT(self, packet: bytes) -> None:
+        """Begin a key exchange; from the first one on, go at the client's pace.
 
         Not before: over TLS our version may have to wait for a read.
         """
         if not self._paced:
             self._paced = True
             self.transport.registerProducer(self, True)
-        super().dispatchMessage(messageNum, payload)
+        super().ssh_KEXINIT(packet)
 
     def unhandled(self, messageNum: int) -> None:
         """Answer a message that nobody handles.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from twisted.conch.ssh.common import NS
-from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.transport import (
     DISCONNECT_KEY_EXCHANGE_FAILED,
     DISCONNECT_SERVICE_NOT_AVAILABLE,
@@ -33,7 +32,8 @@ class ServerTransport(SSHTransport):
     """The side that shows a host key, and serves.
 
     Attributes:
-        factory: has `publicKeys` and `privateKeys`, Conch's keys by type, and `getService`.
+        factory: has `getService`, and `signers`: for each algorithm of `supportedPublicKeys` the
+            key that signs so (Conch's) and its public part as a blob.
     """
 
     _request = b""  # what was said of the group, as it is hashed
@@ -73,7 +73,7 @@ class ServerTransport(SSHTransport):
             ourShare, secret = agreement.answer(share)
         except KeyExchangeError as error:
             raise ProtocolError(DISCONNECT_KEY_EXCHANGE_FAILED, str(error)) from None
-        key, blob = self.hostKey(self.keyAlg)
+        key, blob = self.factory.signers[self.keyAlg]
         hostKey = NS(blob)
         hashed = exchangeHash(
             self._method,
@@ -90,12 +90,6 @@ class ServerTransport(SSHTransport):
         signature = key.sign(hashed, self.keyAlg)
         self.sendPacket(number, hostKey + NS(ourShare) + NS(signature))
         self.keysAgreed(secret, hashed)
-
-    def hostKey(self, algorithm: bytes) -> tuple[Key, bytes]:
-        """Return the key that signs so, and its public part as a blob."""
-        keys = self.factory.privateKeys.values()
-        key = next(key for key in keys if algorithm in key.supportedSignatureAlgorithms())
-        return key, key.public().blob()
 
     def firstKeysAgreed(self) -> None:
         """Tell the client what its keys may sign with (RFC 8308, section 3.1)."""
