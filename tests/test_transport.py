@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from helpers import logged
@@ -140,6 +142,27 @@ def test_nothing_before_the_login(pair, number):
 def test_steps_out_of_turn(pair, number):
     """A step of a key exchange when there is none ends the connection."""
     pair.login().send(number, b"")
+    assert code(pair.take()[-1]) == 2
+
+
+@pytest.mark.parametrize("number", [KEX_INIT, 34])
+def test_wrong_guesses(number):
+    """A first message that was sent on a wrong guess is passed over, and the next one taken."""
+    offer = bytearray(raw_kexinit())
+    offer[-5] = 1
+    raw = Raw(strict=False).send(KEXINIT, bytes(offer)).send(number, b"whatever")
+    assert [number for number, _ in raw.said] == [KEXINIT]
+    raw.send(KEX_INIT, NS(b"\x09" + bytes(31)))
+    assert raw.server.isEncrypted("out")
+    assert not raw.server.transport.disconnecting
+
+
+def test_extensions(pair):
+    """What a client tells of itself takes the place of what it told before."""
+    for name in (b"first", b"second"):
+        pair.send(EXT_INFO, struct.pack(">L", 1) + NS(name) + NS(b"1"))
+    assert pair.server.peerExtensions == {b"second": b"1"}
+    pair.send(EXT_INFO, struct.pack(">L", 2) + NS(b"x") + NS(b"1"))
     assert code(pair.take()[-1]) == 2
 
 

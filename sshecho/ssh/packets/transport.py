@@ -52,7 +52,7 @@ _MOST_JOINED = 1 << 16  # bytes that may wait for the end of a turn
 _HELD_MESSAGE = 64  # bytes that a message is counted for above its own
 _LONGEST_VERSION = 255
 _LONGEST_PREFACE = 1 << 12
-_FIRST_OF_KEY_EXCHANGE, _FIRST_OF_A_SERVICE = 20, 50
+_FIRST_OF_KEY_EXCHANGE, _FIRST_OF_A_METHOD, _FIRST_OF_A_SERVICE = 20, 30, 50
 _GENERIC = (MSG_DISCONNECT, MSG_IGNORE, MSG_UNIMPLEMENTED, MSG_DEBUG)
 _NOTHING: frozenset[int] = frozenset()
 _HANDLERS = {
@@ -214,10 +214,10 @@ class SSHTransport(Protocol, TimeoutMixin):
             ProtocolError: when its time has not come.
         """
         if self._due is not None or _FIRST_OF_KEY_EXCHANGE <= messageNum < _FIRST_OF_A_SERVICE:
-            self._checkDue(messageNum)
-            if self._ignoreGuess and messageNum >= _FIRST_OF_KEY_EXCHANGE:
+            if self._ignoreGuess and _FIRST_OF_A_METHOD <= messageNum < _FIRST_OF_A_SERVICE:
                 self._ignoreGuess = False
                 return
+            self._checkDue(messageNum)
         owner = self if messageNum < _FIRST_OF_A_SERVICE else self.service
         name = _handlers(cast(Hashable, type(owner))).get(messageNum)
         try:
@@ -467,12 +467,11 @@ class SSHTransport(Protocol, TimeoutMixin):
         self.receiveDebug(reader.number(1) != 0, reader.string(), reader.string())
 
     def ssh_EXT_INFO(self, packet: bytes) -> None:
-        """Keep what the other side tells of itself (RFC 8308, section 2.3)."""
+        """Keep what the other side tells of itself, in place of what it told before (RFC 8308)."""
         reader = Reader(packet)
-        for _ in range(reader.number(4)):
-            name = reader.string()
-            self.peerExtensions[name] = reader.string()
+        told = [(reader.string(), reader.string()) for _ in range(reader.number(4))]
         reader.end()
+        self.peerExtensions = dict(told)
 
     def sendIgnore(self, message: bytes) -> None:
         """Send what the other side ignores."""
