@@ -34,6 +34,11 @@ def group(bits: int) -> Group:
     return Group(2**bits - 2 ** (bits - 64) - 1 + (middle << 64))
 
 
+def isKnown(group_: Group) -> bool:
+    """Whether a group is RFC 3526's, so that nobody need test it."""
+    return any(group_ == group(bits) for bits in _TO_BE_PRIME)
+
+
 def choose(least: int, wanted: int, most: int) -> Group | None:
     """Return the group for a group exchange: the smallest that is large enough (RFC 4419, 3).
 

@@ -7,6 +7,7 @@ hashes them alike (RFC 4253, section 8; RFC 5656, section 4).
 from __future__ import annotations
 
 import hashlib
+import secrets
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 from twisted.conch.ssh.common import NS
 
-from sshecho.ssh.packets.groups import Group, group
+from sshecho.ssh.packets.groups import Group, group, isKnown
 
 with warnings.catch_warnings():
     # It is to go from cryptography one day, and has to be had for as long as clients need it.
@@ -43,6 +44,7 @@ else:
 _X25519_SHARE = 32
 _MLKEM_KEY, _MLKEM_CIPHERTEXT = 1184, 1088  # bytes, of ML-KEM-768 (FIPS 203, section 8)
 _LARGEST_GROUP = 8192  # bits
+_EXPONENT = 512  # bits: twice the longest key (RFC 4419, section 6.2)
 
 Hash = Callable[[bytes], Any]
 
@@ -181,10 +183,10 @@ class EllipticCurve:
 
 
 class DiffieHellman:
-    """Diffie-Hellman in a group (RFC 4253, section 8; RFC 4419).
+    """Diffie-Hellman in one of RFC 3526's groups (RFC 4253, section 8), which OpenSSL knows.
 
     Args:
-        group: where; its prime is known to be safe, or was checked.
+        group: which.
     """
 
     def __init__(self, group: Group) -> None:
@@ -201,13 +203,54 @@ class DiffieHellman:
 
     def finish(self, share: bytes) -> bytes:
         """Return the secret."""
-        theirs = int.from_bytes(share, "big", signed=True)
-        if not 1 < theirs < self._numbers.p - 1 or share != mpint(theirs):
-            raise KeyExchangeError("bad Diffie-Hellman share")
+        theirs = DHPublicNumbers(_element(share, self._numbers.p), self._numbers)
         try:
-            return _shared(self._key.exchange(DHPublicNumbers(theirs, self._numbers).public_key()))
+            return _shared(self._key.exchange(theirs.public_key()))
         except ValueError:
             raise KeyExchangeError("bad Diffie-Hellman share") from None
+
+
+class ForeignDiffieHellman:
+    """Diffie-Hellman in a group that a server has made for itself (RFC 4419).
+
+    OpenSSL would first test whether its prime is one, for 2 s at 3072 bits and 37 s at 8192.
+
+    Args:
+        group: which, checked as far as we do.
+    """
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._exponent = secrets.randbits(_EXPONENT)
+
+    def begin(self) -> bytes:
+        """Return our share."""
+        return mpint(pow(self._group.generator, self._exponent, self._group.prime))
+
+    def answer(self, share: bytes) -> tuple[bytes, bytes]:
+        """Return our share and the secret."""
+        return self.begin(), self.finish(share)
+
+    def finish(self, share: bytes) -> bytes:
+        """Return the secret."""
+        theirs = _element(share, self._group.prime)
+        return mpint(pow(theirs, self._exponent, self._group.prime))
+
+
+def _element(share: bytes, prime: int) -> int:
+    """Return the number that a share is (RFC 4253, section 8).
+
+    Raises:
+        KeyExchangeError: when it is out of range, or takes more bytes than it has to.
+    """
+    number = int.from_bytes(share, "big", signed=True)
+    if not 1 < number < prime - 1 or share != mpint(number):
+        raise KeyExchangeError("bad Diffie-Hellman share")
+    return number
+
+
+def _exchanged(group: Group) -> Agreement:
+    return DiffieHellman(group) if isKnown(group) else ForeignDiffieHellman(group)
 
 
 def checkGroup(prime: int, generator: int, least: int) -> Group:
@@ -244,7 +287,7 @@ _METHODS = {
     b"mlkem768x25519-sha256": Method(hashlib.sha256, Hybrid),
     b"curve25519-sha256": Method(hashlib.sha256, Curve25519),
     b"curve25519-sha256@libssh.org": Method(hashlib.sha256, Curve25519),
-    b"diffie-hellman-group-exchange-sha256": Method(hashlib.sha256, DiffieHellman, True),
+    b"diffie-hellman-group-exchange-sha256": Method(hashlib.sha256, _exchanged, True),
     b"diffie-hellman-group16-sha512": Method(hashlib.sha512, lambda: DiffieHellman(group(4096))),
     b"diffie-hellman-group14-sha256": Method(hashlib.sha256, lambda: DiffieHellman(group(2048))),
     b"ecdh-sha2-nistp256": Method(hashlib.sha256, lambda: EllipticCurve(ec.SECP256R1())),
