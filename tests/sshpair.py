@@ -41,7 +41,12 @@ class Client(ClientTransport):
     def connectionMade(self):
         self.packets: list[tuple[int, bytes]] = []
         self.secure = False
+        self.exchanges = 0
         super().connectionMade()
+
+    def keysAgreed(self, secret, exchangeHash):
+        self.exchanges += 1
+        super().keysAgreed(secret, exchangeHash)
 
     def verifyHostKey(self, hostKey, fingerprint):
         self.hostKey = hostKey

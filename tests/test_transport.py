@@ -221,12 +221,12 @@ def test_both_at_once(pair):
     channel = Channel(pair.login())
     channel.request(b"shell")
     channel.take()
-    before = pair.client.otherKexInitPayload
+    before = pair.client.exchanges
     pair.server.rekey()
     pair.client.rekey()
     channel.data(b"across\n")
     pair.pump.flush()
-    assert pair.client.otherKexInitPayload != before
+    assert pair.client.exchanges != before
     assert not pair.server.exchangingKeys
     assert channel.takeData() == b"across\n"
     channel.data(b"after\n")
@@ -245,7 +245,7 @@ def test_limit(ciphers):
     seen = set()
     for _ in range(50):
         channel.data(b"x" * 500)
-        seen.add(pair.client.otherKexInitPayload)
+        seen.add(pair.client.exchanges)
     assert channel.takeData() == b"x" * 25_000
     assert len(seen) in (3, 4)
 
@@ -253,13 +253,13 @@ def test_limit(ciphers):
 def test_old_keys(pair):
     """Keys are changed after an hour, though nothing is sent."""
     pair.login()
-    before = pair.client.otherKexInitPayload
+    before = pair.client.exchanges
     pair.clock.advance(REKEY_INTERVAL - 1)
     pair.pump.flush()
-    assert pair.client.otherKexInitPayload == before
+    assert pair.client.exchanges == before
     pair.clock.advance(1)
     pair.pump.flush()
-    assert pair.client.otherKexInitPayload != before
+    assert pair.client.exchanges != before
 
 
 def test_an_exchange_that_does_not_end(pair):

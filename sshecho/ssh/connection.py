@@ -16,6 +16,7 @@ from twisted.conch.ssh.connection import (
 )
 from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
 from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from sshecho.ssh.channel import Channel
@@ -30,10 +31,20 @@ MIN_PACKET = 256
 """Bytes that a client must take in one packet: smaller ones are mostly padding."""
 
 
+class _Faults(Logger):
+    """Logs what went wrong; Conch tells of every step of a channel, which nobody reads."""
+
+    def emit(self, level: LogLevel, format: str | None = None, **kwargs: object) -> None:  # noqa: A002
+        """Log an event, if it is bad enough."""
+        if level >= LogLevel.error:
+            super().emit(level, format, **kwargs)
+
+
 @implementer(IPushProducer)
 class Connection(SSHConnection):
     """Conch's service, with replies in order and windows that wait for the reader."""
 
+    _log = _Faults()
     transport: Transport  # type: ignore[assignment]  # in place of Conch's
     channels: dict[int, SessionChannel]
 

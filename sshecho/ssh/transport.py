@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.login import Login
 
+_EXTENSIONS = MappingProxyType({b"server-sig-algs": b",".join(USER_SIGNATURES)})
 _FIRST_OF_CONNECTION = 80
 _LARGEST_FROM_USERS = 256 * 1024  # bytes of a packet, as in OpenSSH: commands can be long
 
 
-@dataclass
+@dataclass(slots=True)
 class Traffic:
     """How much the sessions of one connection have carried so far.
 
@@ -149,7 +150,7 @@ class Transport(ServerTransport):
         A certificate is named by what its key signs with.
         """
         if self._peerSupportsExtensions:
-            self.extensions = {b"server-sig-algs": b",".join(USER_SIGNATURES)}
+            self.extensions = _EXTENSIONS
             self.sendExtInfo(list(self.extensions.items()))
 
     def prepareToClose(self) -> None:

@@ -412,6 +412,7 @@ class SSHTransport(Protocol, TimeoutMixin):
         self.incoming.protectWith(self._nextIncoming, recount=self.strictKeyExchange)
         self.agreed = self._next
         self._due = None
+        self.ourKexInitPayload = self.otherKexInitPayload = b""  # idle connections are many
         self.awaitNext()
 
     @property
