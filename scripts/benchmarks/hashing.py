@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure how long an echo takes while many others log in with bcrypt passwords.
 
 Prints, in milliseconds, the time from a line to its echo on a session at the line door: the
@@ -23,7 +22,6 @@ from pathlib import Path
 
 import bcrypt
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = b"secret"
 
 
@@ -36,7 +34,7 @@ def serving(cost: int) -> Iterator[int]:
         users.chmod(0o600)
         command = [sys.executable, "-m", "sshecho", "serve", "--ssh", "off"]
         command += ["--line", "tcp:0:interface=127.0.0.1", "--auth", f"file:{users}"]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
             assert process.stderr is not None
             found = re.search(r"line door at 127\.0\.0\.1:(\d+)", process.stderr.readline())
@@ -76,14 +74,14 @@ def echoes(session: socket.socket, seconds: float) -> list[float]:
     return taken
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+def main(arguments: list[str]) -> int:
+    """Measure and print; return the exit status."""
+    parser = argparse.ArgumentParser("scripts/bench hashing", description=__doc__)
     parser.add_argument("--logins", type=int, default=20, help="how many log in at once")
     parser.add_argument("--cost", type=int, default=12, help="the cost of their hashes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="how long a round takes")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     results: dict[str, list[tuple[float, float]]] = {"alone": [], "with logins": []}
     with serving(options.cost) as port, login(port) as session:
         session.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -105,7 +103,4 @@ def main() -> None:
     for name, rounds in results.items():
         median, p99 = (statistics.median(values) for values in zip(*rounds, strict=True))
         print(f"{name:12} median {median:6.2f} ms   p99 {p99:6.2f} ms")
-
-
-if __name__ == "__main__":
-    main()
+    return 0
