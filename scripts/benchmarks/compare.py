@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import table
+from benchmarks import chart, table
 from benchmarks.machine import describe, pin
 from benchmarks.measures import FULL, MEASURES, QUICK, Sizes, tiny
 from benchmarks.options import installed, listOf, positive
@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> int:
     results, failures = measure(servers, options.rows, rounds, sizes, core)
     if results:
         print(table.comparison(results), table.versions(results), sep="\n\n")
+    if results and options.chart:
+        options.chart.write_text(chart.chart(results))
     if options.json:
         options.json.write_text(json.dumps(plain(results, sizes), indent=2) + "\n")
     return 1 if failures else 0
@@ -53,11 +55,17 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--rounds", type=positive, metavar="N", help="5, or 2 with --quick")
     made.add_argument(
-        "--only", type=listOf(SERVERS), default=list(SERVERS), metavar="NAME,...",
+        "--only",
+        type=listOf(SERVERS),
+        default=list(SERVERS),
+        metavar="NAME,...",
         help=f"some of {','.join(SERVERS)}",
     )
     made.add_argument(
-        "--rows", type=listOf(MEASURES), default=list(MEASURES), metavar="ROW,...",
+        "--rows",
+        type=listOf(MEASURES),
+        default=list(MEASURES),
+        metavar="ROW,...",
         help=f"some of {','.join(MEASURES)}",
     )
     made.add_argument("--quick", action="store_true", help="less of all, in two minutes")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from benchmarks import processes
-from benchmarks.client import sessions
+from benchmarks.client import EchoSession, sessions
 from benchmarks.machine import describe, pin
 from benchmarks.measures import echoTimes
 from benchmarks.options import installed, listOf, positive
@@ -28,11 +28,18 @@ def main(arguments: list[str]) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser("scripts/bench growth", description=__doc__)
     parser.add_argument(
-        "--only", type=listOf(SERVERS), default=["sshecho"], metavar="NAME,...",
+        "--only",
+        type=listOf(SERVERS),
+        default=["sshecho"],
+        metavar="NAME,...",
         help=f"some of {','.join(SERVERS)} (sshecho)",
     )
     parser.add_argument(
-        "--sessions", type=positive, nargs="+", default=COUNTS, metavar="N",
+        "--sessions",
+        type=positive,
+        nargs="+",
+        default=COUNTS,
+        metavar="N",
         help=f"how many ({' '.join(map(str, COUNTS))})",
     )
     options = parser.parse_args(arguments)
@@ -61,7 +68,7 @@ def grow(run: Running, counts: list[int]) -> Iterator[tuple[int, float, float | 
         pass  # what a server loads at its first login is no session's
     processes.cpuAtRest(run.pid)
     empty = processes.memory(run.pid)
-    opened = []
+    opened: list[EchoSession] = []
     with ExitStack() as stack:
         for count in counts:
             opened += stack.enter_context(sessions(run.site, count - len(opened)))

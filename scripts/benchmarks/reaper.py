@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -44,10 +43,10 @@ def main() -> int:
     return status if status >= 0 else 128 - status
 
 
-def end(signum: int, frame: FrameType | None) -> None:
+def end(*_: object) -> None:
     """Leave the loop that waits."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(128 + signum)
+    sys.exit()
 
 
 def endAll() -> None:

@@ -1,4 +1,4 @@
-"""The rounds: in each, all servers have their turn, so what disturbs one disturbs the others too."""
+"""The rounds: in each all servers have their turn, so what disturbs one disturbs all."""
 
 from __future__ import annotations
 

@@ -24,6 +24,4 @@ def command(site: Site) -> list[str]:
     ]
 
 
-SERVER = Server(
-    "asyncssh", "asyncssh", ".venv/bin/pip install asyncssh", describe, command
-)
+SERVER = Server("asyncssh", "asyncssh", ".venv/bin/pip install asyncssh", describe, command)

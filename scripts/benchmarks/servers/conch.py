@@ -14,6 +14,4 @@ def command(site: Site) -> list[str]:
     return [sys.executable, *map(str, arguments)]
 
 
-SERVER = Server(
-    "conch", "Conch", "scripts/serve", lambda: f"Twisted {version('twisted')}", command
-)
+SERVER = Server("conch", "Conch", "scripts/serve", lambda: f"Twisted {version('twisted')}", command)

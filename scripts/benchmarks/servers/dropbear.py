@@ -6,20 +6,18 @@ It reads the authorized_keys of the user's home alone, so it gets a home that no
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-from benchmarks.servers.server import Server, output
+from benchmarks.servers.server import Server, find, output
 from benchmarks.site import HOST, Site
 
-PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin"
 MOUNTED = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
 
 def describe() -> str | None:
     """Return its version, or None."""
-    program = shutil.which("dropbear", path=PATH)
-    if program is None or os.getuid() != 0 or not shutil.which("dropbearconvert"):
+    program = find("dropbear")
+    if program is None or find("dropbearconvert") is None or os.getuid() != 0:
         return None
     found = re.search(r"v(\S+)", output(program, "-V") or "")
     return found[1] if found else None
@@ -28,24 +26,16 @@ def describe() -> str | None:
 def command(site: Site) -> list[str]:
     """Make its key and the home; return the command line."""
     key = site.folder / "dropbear_key"
-    subprocess.run(
-        ["dropbearconvert", "openssh", "dropbear", site.hostKey, key],
-        check=True,
-        capture_output=True,
-    )
+    output(str(find("dropbearconvert")), "openssh", "dropbear", site.hostKey, key)
     home = site.folder / "home"
     (home / ".ssh").mkdir(0o700, parents=True)
     home.chmod(0o700)
     shutil.copy(site.authorizedKeys, home / ".ssh" / "authorized_keys")
-    program = shutil.which("dropbear", path=PATH)
-    assert program is not None
     return [
         *("unshare", "--mount", "sh", "-c", MOUNTED, "sh", str(home), str(Path.home())),
-        *(program, "-F", "-E", "-r", str(key), "-p", f"{HOST}:{site.port}"),
+        *(str(find("dropbear")), "-F", "-E", "-r", str(key), "-p", f"{HOST}:{site.port}"),
         *("-c", "cat", "-P", str(site.folder / "dropbear.pid")),
     ]
 
 
-SERVER = Server(
-    "dropbear", "Dropbear", "as root: apt-get install dropbear-bin", describe, command
-)
+SERVER = Server("dropbear", "Dropbear", "as root: apt-get install dropbear-bin", describe, command)

@@ -27,6 +27,9 @@ def command(site: Site) -> list[str]:
 
 
 SERVER = Server(
-    "node", "Node ssh2", f"apt-get install nodejs npm; npm install --prefix {CACHE} ssh2",
-    describe, command,
+    "node",
+    "Node ssh2",
+    f"apt-get install nodejs npm; npm install --prefix {CACHE} ssh2",
+    describe,
+    command,
 )

@@ -1,23 +1,23 @@
 """OpenSSH's sshd, whose forced command is cat."""
 
 import re
-import shutil
 
-from benchmarks.servers.server import Server, output
+from benchmarks.servers.server import Server, find, output
 from benchmarks.site import HOST, Site
-
-PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin"
 
 
 def describe() -> str | None:
     """Return its version, or None."""
-    program = shutil.which("sshd", path=PATH)
+    program = find("sshd")
     found = program and re.search(r"OpenSSH_(\S+?)[, ]", output(program, "-V") or "")
     return found[1] if found else None
 
 
 def command(site: Site) -> list[str]:
-    """Write its configuration; return the command line. sshd wants its program's whole path."""
+    """Write its configuration; return the command line, with the whole path, as sshd wants.
+
+    SHLVL keeps bash from reading the user's .bashrc, whose cost is not sshd's.
+    """
     config = site.folder / "sshd_config"
     config.write_text(
         f"""Port {site.port}
@@ -25,14 +25,13 @@ ListenAddress {HOST}
 HostKey {site.hostKey}
 AuthorizedKeysFile {site.authorizedKeys}
 ForceCommand cat
+SetEnv SHLVL=1
 PermitRootLogin yes
 PidFile none
 StrictModes no
 """
     )
-    program = shutil.which("sshd", path=PATH)
-    assert program is not None
-    return [program, "-D", "-e", "-f", str(config)]
+    return [str(find("sshd")), "-D", "-e", "-f", str(config)]
 
 
 SERVER = Server("openssh", "OpenSSH", "apt-get install openssh-server", describe, command)

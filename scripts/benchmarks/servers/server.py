@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,3 +56,8 @@ def output(*command: str | Path, **more: str) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout.strip()
+
+
+def find(daemon: str) -> str | None:
+    """Return the path of a program, which may lie where only root looks; None: there is none."""
+    return shutil.which(daemon, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
