@@ -36,7 +36,7 @@ rect.other, path.other { opacity: .6; }
 
 def chart(results: Sequence[Results]) -> str:
     """Return the chart: a panel for each measure, and in it a bar for each server, least first."""
-    figures = [figure for figure in PANELS if any(figure in each.figures() for each in results)]
+    figures = [figure for figure in PANELS if any(each.median(figure) for each in results)]
     height = TITLE_HEIGHT + ROW_HEIGHT * len(results) + MARGIN
     drawn = [
         f'<g transform="translate({at % COLUMNS * PANEL_WIDTH} {at // COLUMNS * height})">\n'

@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
     if options.operations:
         sizes = tiny(options.operations)
     core = pin()
-    tell(describe(core))
+    machine = describe(core)
+    tell(machine)
     servers = installed(options.only)
     if not servers:
         return 1
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if results and options.chart:
         options.chart.write_text(chart.chart(results))
     if options.json:
-        options.json.write_text(json.dumps(plain(results, sizes), indent=2) + "\n")
+        options.json.write_text(json.dumps(plain(results, sizes, machine), indent=2) + "\n")
     return 1 if failures else 0
 
 
@@ -75,9 +76,10 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def plain(results: list[Results], sizes: Sizes) -> dict[str, object]:
+def plain(results: list[Results], sizes: Sizes, machine: str) -> dict[str, object]:
     """Return all there is to know, for JSON."""
     return {
+        "machine": machine,
         "sizes": vars(sizes),
         "servers": {
             each.server.name: {

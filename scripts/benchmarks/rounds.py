@@ -55,6 +55,7 @@ def measure(
     failures = []
     for number in range(1, rounds + 1):
         for server, results in list(lasting.items()):
+            row = "start"
             try:
                 with running(server, core) as run:
                     with sessions(run.site, 1) as [session]:
@@ -65,8 +66,8 @@ def measure(
                         taken |= MEASURES[row](run, sizes)
                     results.rounds.append(taken)
             except BrokenServerError as error:
-                tell(str(error))
-                failures.append(str(error))
+                failures.append(f"{error} (at {row})")
+                tell(failures[-1])
                 del lasting[server]
     clear()
     return list(lasting.values()), failures

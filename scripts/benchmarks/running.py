@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssh2.exceptions import SSH2Error
+
 from benchmarks import reaper
 from benchmarks.servers import Server
 from benchmarks.site import HOST, Site, makeSite
@@ -59,11 +61,11 @@ def running(server: Server, core: int | None) -> Iterator[Running]:
         try:
             waitUntilUp(process, site)
             yield Running(site, process.pid)
-        except Exception as error:
+        except (OSError, SSH2Error) as error:
             with suppress(subprocess.TimeoutExpired):  # who breaks often dies a moment later
                 process.wait(0.2)
             if process.returncode is None:
-                why = str(error) or type(error).__name__
+                why = f"{type(error).__name__} {error}".strip()
             else:
                 why = f"it ended with status {process.returncode}"
             raise BrokenServerError(f"{server.name}: {why}") from error
