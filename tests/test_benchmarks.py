@@ -133,8 +133,9 @@ def test_server_that_ends():
     """A server that does not stay up is named in one line with its exit status."""
     command = [sys.executable, "-c", "raise SystemExit(3)"]
     server = Server("short", "Short", "", lambda: "1", lambda site: command)
-    with pytest.raises(BrokenServerError, match=r"^short: it ended with status 3$"):
-        running(server, None).__enter__()
+    ended = pytest.raises(BrokenServerError, match=r"^short: it ended with status 3$")
+    with ended, running(server, None):
+        pass
 
 
 def test_options():
