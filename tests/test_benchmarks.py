@@ -86,6 +86,13 @@ def test_chart_leaves_out_what_is_unknown():
     assert texts(ElementTree.fromstring(chart.chart(every))) == [LOGIN.title, "Go", "1.00"]
 
 
+@pytest.mark.parametrize("values", [(0.0, 0.0), (-1.0, 0.0), (-2.0, -1.0), (-1.0, 2.0)])
+def test_chart_of_noise(values):
+    """What did not grow, or seems to have shrunk, has a bar without a length."""
+    widths = chart.barWidths(values)
+    assert [width or 0 for width in widths] == [0, chart.BAR_WIDTH * 0.8 if values[1] > 1 else 0]
+
+
 def test_cpu_of_dead_children():
     """Children that were waited for count with both their ticks of user's and of system's time."""
     stat = ["0"] * 50

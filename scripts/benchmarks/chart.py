@@ -79,8 +79,9 @@ def panel(figure: Figure, results: Sequence[Results]) -> str:
 def barWidths(values: Sequence[float]) -> list[float | None]:
     """Return how wide each bar is; None: broken off, since it would make the others too small."""
     limit = OUTLIER * statistics.median(values)
-    longest = max(value for value in values if value <= limit)
-    return [value / longest * BAR_WIDTH * 0.8 if value <= limit else None for value in values]
+    longest = max((value for value in values if value <= limit), default=limit)
+    scale = BAR_WIDTH * 0.8 / longest if longest > 0 else 0  # less than none is noise
+    return [max(0, value * scale) if value <= limit else None for value in values]
 
 
 def bar(look: str, x: int, y: int, width: float | None) -> str:

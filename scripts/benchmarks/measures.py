@@ -51,7 +51,7 @@ class Figure:
     """One row of the table.
 
     Attributes:
-        title: what was done, and in which unit it is measured.
+        title: what was done, and the unit of what it took.
         digits: how many behind the point.
     """
 
@@ -78,19 +78,19 @@ def login(running: Running, sizes: Sizes) -> Taken:
 
 
 def line(running: Running, sizes: Sizes) -> Taken:
-    """Send a line when the last has come back, on one session."""
+    """Send lines on one session, each when the last has come back."""
     with sessions(running.site, 1) as [session]:
         return {ECHO: cpuOf(running, session.echo, sizes.lines) * 1e6}
 
 
 def bulk(running: Running, sizes: Sizes) -> Taken:
-    """Send as much as goes out, in packets of 32 KiB, and read what comes back."""
+    """Send MiBs in packets of 32 KiB, eight of them under way, and read what comes back."""
     with sessions(running.site, 1) as [session]:
         return {BULK: cpuOf(running, lambda: session.echoMany(MIB), sizes.mebibytes) * 1e3}
 
 
 def idle(running: Running, sizes: Sizes) -> Taken:
-    """Open sessions, which do nothing, beside as many that are there already."""
+    """Open sessions that do nothing, beside as many that are there already: how memory grows."""
     with sessions(running.site, sizes.idle):
         processes.cpuAtRest(running.pid)
         before = processes.memory(running.pid)
@@ -103,7 +103,7 @@ def idle(running: Running, sizes: Sizes) -> Taken:
 
 
 def latency(running: Running, sizes: Sizes) -> Taken:
-    """Have lines echoed on all sessions in turn, AT_ONCE of them under way."""
+    """Have lines echoed on all of 1, 100 and 1,000 sessions in turn, eight of them under way."""
     taken: Taken = {}
     for count in sizes.latency:
         median, p99 = latencyFigures(count)

@@ -40,7 +40,7 @@ def installed(wanted: Iterable[str]) -> dict[Server, str]:
     for name in wanted:
         version = SERVERS[name].version()
         if version is None:
-            tell(f"{SERVERS[name].title}: not installed ({SERVERS[name].install})")
+            tell(f"{SERVERS[name].title} is not installed: {SERVERS[name].install}")
         else:
             found[SERVERS[name]] = version
     return found

@@ -41,8 +41,8 @@ class Results:
 
 def measure(
     servers: dict[Server, str], rows: Iterable[str], rounds: int, sizes: Sizes, core: int | None
-) -> tuple[list[Results], list[str]]:
-    """Measure all in turns; return the results of those that lasted, and why others did not.
+) -> list[Results]:
+    """Measure all in turns; return the results of those that lasted, and tell why others did not.
 
     Args:
         servers: what is measured, and its version.
@@ -52,7 +52,6 @@ def measure(
         core: where the servers run.
     """
     lasting = {server: Results(server, version) for server, version in servers.items()}
-    failures = []
     for number in range(1, rounds + 1):
         for server, results in list(lasting.items()):
             row = "start"
@@ -66,8 +65,7 @@ def measure(
                         taken |= MEASURES[row](run, sizes)
                     results.rounds.append(taken)
             except BrokenServerError as error:
-                failures.append(f"{error} (at {row})")
-                tell(failures[-1])
+                tell(f"{error} (at {row})")
                 del lasting[server]
     clear()
-    return list(lasting.values()), failures
+    return list(lasting.values())

@@ -38,4 +38,6 @@ def command(site: Site) -> list[str]:
     ]
 
 
-SERVER = Server("dropbear", "Dropbear", "as root: apt-get install dropbear-bin", describe, command)
+SERVER = Server(
+    "dropbear", "Dropbear", "it takes root, and apt-get install dropbear-bin", describe, command
+)

@@ -1,6 +1,8 @@
 """OpenSSH's sshd, whose forced command is cat."""
 
+import os
 import re
+from pathlib import Path
 
 from benchmarks.servers.server import Server, find, output
 from benchmarks.site import HOST, Site
@@ -18,6 +20,8 @@ def command(site: Site) -> list[str]:
 
     SHLVL keeps bash from reading the user's .bashrc, whose cost is not sshd's.
     """
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # as its own start script does
     config = site.folder / "sshd_config"
     config.write_text(
         f"""Port {site.port}
