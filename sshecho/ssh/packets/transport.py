@@ -28,6 +28,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
+from sshecho.service.limits import LINGER, REKEY_LIMIT
 from sshecho.session import IStreamTransport
 from sshecho.ssh.packets import negotiation
 from sshecho.ssh.packets.errors import ProtocolError
@@ -38,14 +39,10 @@ from sshecho.ssh.packets.stream import Incoming, Outgoing
 from sshecho.ssh.packets.writing import writeNow
 from sshecho.wire import Reader
 
-REKEY_LIMIT = 1 << 30
-"""Bytes that one key carries, in either direction."""
 REKEY_INTERVAL = 3600
 """Seconds after which keys are changed (RFC 4253, section 9)."""
 KEY_EXCHANGE_TIME = 60
 """Seconds that a change of keys may take."""
-LINGER = 5
-"""Seconds that the other side has to take our goodbye."""
 
 _MOST_HELD = 1 << 20  # bytes that may wait for new keys
 _MOST_JOINED = 1 << 16  # bytes that may wait for the end of a turn
@@ -54,7 +51,6 @@ _LONGEST_VERSION = 255
 _LONGEST_PREFACE = 1 << 12
 _FIRST_OF_KEY_EXCHANGE, _FIRST_OF_A_METHOD, _FIRST_OF_A_SERVICE = 20, 30, 50
 _GENERIC = (MSG_DISCONNECT, MSG_IGNORE, MSG_UNIMPLEMENTED, MSG_DEBUG)
-_NOTHING: frozenset[int] = frozenset()
 _HANDLERS = {
     1: "ssh_DISCONNECT",
     2: "ssh_IGNORE",
