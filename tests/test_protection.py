@@ -1,13 +1,17 @@
 """Ciphers and MACs: known answers, and nothing that was changed on its way."""
 
 import hmac
+import json
 import random
+from pathlib import Path
 
 import pytest
+from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.transport import DISCONNECT_MAC_ERROR
 from vectors import CHACHA20_POLY1305, CTR, CTR_IV, CTR_PLAIN, GCM, HMAC
 
 from sshecho.ssh.packets.errors import ProtocolError
+from sshecho.ssh.packets.keyexchange import METHODS, deriveKey
 from sshecho.ssh.packets.protection import (
     CIPHERS,
     IMPLICIT,
@@ -25,6 +29,8 @@ SUITES = [
     for cipher, encryption in CIPHERS.items()
     for mac in ([IMPLICIT] if encryption.authenticated else MACS)
 ]
+RECORDED = json.loads((Path(__file__).parent / "recordings" / "packets.json").read_text())
+"""First packets of OpenSSH 9.2's client under curve25519-sha256 and strict key exchange."""
 KEYS = {"iv": b"initial vector..", "key": bytes(range(64)), "mac": bytes(range(64, 128))}
 
 
@@ -118,6 +124,28 @@ def test_what_is_authenticated(name):
     digest = MACS[name].digest
     key = KEYS["mac"][: sealing.tag]
     assert packet[-sealing.tag :] == hmac.digest(key, b"\0\0\0\5" + covered, digest)
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["cipher"])
+def test_openssh(recorded):
+    """What OpenSSH has sealed is opened with the keys of its exchange, and sealed alike."""
+    method, letters = METHODS[b"curve25519-sha256"], {"iv": b"A", "key": b"C", "mac": b"E"}
+    cipher, mac = (recorded[name].encode("ascii") for name in ("cipher", "mac"))
+    secret, hashed, packet = (x(recorded[name]) for name in ("secret", "exchangeHash", "packet"))
+
+    def derive(kind, size):
+        return deriveKey(method, secret, hashed, letters[kind], hashed, size)
+
+    length, body = unseal(protect(cipher, mac, derive), 0, packet)
+    assert length == len(body)
+    assert body[1 : -body[0]] == b"\5" + NS(b"ssh-userauth")
+    assert seal(protect(cipher, mac, derive), 0, length.to_bytes(4, "big"), body) == packet
+
+
+def test_all_recorded():
+    """There is such a packet of all that we support."""
+    recorded = {(each["cipher"].encode(), each["mac"].encode()) for each in RECORDED}
+    assert recorded == {suite.values for suite in SUITES}
 
 
 @pytest.mark.parametrize(("cipher", "mac"), SUITES)

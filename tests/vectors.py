@@ -28,7 +28,7 @@ GCM = [
 """Cases 2, 14, 3 and 15 of the mode's own specification: key, IV, plain, sealed.
 
 None of these authenticates 4 bytes beside what is encrypted, so the tags are left out: what OpenSSH
-has sealed has them (see test_keyexchange).
+has sealed has them (see test_protection.test_openssh).
 """
 
 CHACHA20_POLY1305 = [
