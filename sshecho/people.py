@@ -19,6 +19,8 @@ def escape(text: str) -> str:
 
     All but printable characters are escaped, line ends too.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

@@ -39,6 +39,10 @@ def credentials(blob: bytes, key=USER, user=b"user", signed=True) -> PublicKey:
     return PublicKey(user, b"", blob, b"data", signature, "192.0.2.1")
 
 
+def spoilt(blob: bytes) -> bytes:
+    return blob[:-1] + bytes([blob[-1] ^ 1])
+
+
 @pytest.fixture
 def checker(write):
     path = write("authorities", b"# ours\n\n" + line(RSA) + line(CA))
@@ -82,7 +86,7 @@ def test_terms(checker):
             certify(USER, CA, critical={b"source-address": NS(b"10.0.0.1")}),
             "the key is not for this address",
         ),
-        (certify(USER, CA)[:-1] + b"\0", "did not sign it: the signature is wrong"),
+        (spoilt(certify(USER, CA)), "did not sign it: the signature is wrong"),
         (certify(USER, RSA, algorithm=b"ssh-rsa"), "did not sign it: the signature's algorithm"),
         (certify(SHORT, CA), "an RSA key of 1024 bits"),
         (certify(USER, CA)[:100], "the certificate is damaged: it is cut short"),

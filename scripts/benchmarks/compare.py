@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     servers = installed(options.only)
     if not servers:
         return 1
-    rounds = options.rounds or (2 if options.quick else 5)
+    rounds = options.rounds or (2 if options.quick else 3)
     results = measure(servers, options.rows, rounds, sizes, core)
     if results:
         print(table.comparison(results), table.versions(results), sep="\n\n")
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
             + ["", "Other commands: growth, hashing; each takes --help."]
         ),
     )
-    made.add_argument("--rounds", type=positive, metavar="N", help="5, or 2 with --quick")
+    made.add_argument("--rounds", type=positive, metavar="N", help="3, or 2 with --quick")
     made.add_argument(
         "--only",
         type=listOf(SERVERS),

@@ -9,7 +9,7 @@ from twisted.conch.ssh.common import NS
 
 from sshecho.cred.identity import Terms
 from sshecho.cred.keyoptions import KeyOptions
-from sshecho.cred.publickey import KEY_TYPES, loadKey
+from sshecho.cred.publickey import KEY_TYPES, loadKey, typeSaid
 from sshecho.cred.signature import verify
 from sshecho.cred.sources import parseSourceAddresses
 from sshecho.wire import Reader
@@ -65,7 +65,7 @@ class Certificate:
 
 def isCertificate(blob: bytes) -> bool:
     """Whether a blob says that it is a certificate of a type that is taken."""
-    return any(blob.startswith(NS(name)) for name in _KEY_TYPES)
+    return typeSaid(blob) in _KEY_TYPES
 
 
 def parseCertificate(blob: bytes) -> Certificate:

@@ -6,9 +6,8 @@ import base64
 from dataclasses import dataclass
 from hashlib import sha256
 
-from twisted.conch.ssh.common import NS
-
 from sshecho.cred.certificate import isCertificate, parseCertificate
+from sshecho.cred.publickey import typeSaid
 from sshecho.people import escape
 
 UNKNOWN = "unknown"
@@ -77,7 +76,7 @@ def nameKey(blob: bytes) -> KeyName:
 
 
 def _typeOf(key: bytes) -> str:
-    return next((name for kind, name in _TYPES.items() if key.startswith(NS(kind))), UNKNOWN)
+    return _TYPES.get(typeSaid(key), UNKNOWN)
 
 
 def fingerprint(key: bytes) -> str:

@@ -28,6 +28,12 @@ RSA_BITS = range(2048, 8192 + 1)
 Verifier: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
 
+def typeSaid(blob: bytes) -> bytes:
+    """Return the type that a blob says it is of, whatever that is; nothing if it is cut short."""
+    end = 4 + int.from_bytes(blob[:4], "big")
+    return blob[4:end] if end <= len(blob) else b""
+
+
 def keyTypeOf(blob: bytes) -> bytes:
     """Return the type that a key says it is of.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
+from functools import lru_cache
 from typing import TextIO
 
 from twisted.logger import (
@@ -12,7 +14,6 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     eventAsText,
-    formatTime,
 )
 from zope.interface import implementer
 
@@ -33,13 +34,18 @@ class Console:
     def __call__(self, event: LogEvent) -> None:
         """Write an event."""
         text = eventAsText(event, includeTimestamp=False, includeSystem=False)
-        time = formatTime(event.get("log_time"), "%H:%M:%S")
+        clock = _clock(int(event.get("log_time", 0)))
         level = event.get("log_level", LogLevel.info)
         mark = "" if level is LogLevel.info else f"{level.name}: "
         with suppress(OSError, ValueError):  # a terminal that is gone, a stream that is closed
             # The lines of a traceback stay lines.
             lines = "\n".join(map(escape, text.split("\n")))
-            print(f"{time} {mark}{lines}", file=self._stream, flush=True)
+            print(f"{clock} {mark}{lines}", file=self._stream, flush=True)
+
+
+@lru_cache(1)  # many may come in a second
+def _clock(when: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(when))
 
 
 def makeConsole(stream: TextIO) -> ILogObserver:

@@ -268,7 +268,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     def _send(self, number: int, payload: bytes) -> None:
         pieces = self.outgoing.packet(number, payload)
         if self._joined is None:
-            self.transport.writeSequence(pieces)
+            writeNow(self.transport, b"".join(pieces))
             self._rekeyIfDue()
             return
         self._joined += pieces
