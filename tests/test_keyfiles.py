@@ -12,6 +12,7 @@ from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.logger import formatEvent
 from zope.interface.verify import verifyObject
 
+from sshecho.cred import files
 from sshecho.cred.files import BadFileError
 from sshecho.cred.keyfiles import KeyFilesChecker, KeyFilesCheckerFactory
 
@@ -46,6 +47,25 @@ def test_login(write, keys, kind):
     assert result(checker.requestAvatarId(credentials(key))) == b"user"
     with pytest.raises(ValidPublicKey):
         result(checker.requestAvatarId(credentials(key, data=None)))
+
+
+def test_kept(write, tmp_path, keys, monkeypatch):
+    """A thread reads a file once it has changed; who has none is answered as quickly as who has."""
+    monkeypatch.setattr(files, "_SETTLED", -1.0)
+    write("user", line(keys["rsa"]))
+    read = []
+
+    def inThread(function, *arguments):
+        read.append(function)
+        return inline(function, *arguments)
+
+    checker = KeyFilesChecker(f"{tmp_path}/%u", None, inThread)
+    for key, times in [("rsa", 1), ("rsa", 1), ("ed25519", 2), ("ed25519", 2)]:
+        if times > len(read):
+            write("user", line(keys[key]))
+        assert result(checker.requestAvatarId(credentials(keys[key]))) == b"user"
+        denied(checker.requestAvatarId(credentials(keys[key], user=b"nobody")))
+        assert len(read) == times
 
 
 def test_denied(write, keys):

@@ -166,15 +166,26 @@ class WatchedFile(Generic[T]):
         self._outage.ended()
         return content
 
+    def kept(self) -> T | None:
+        """Return what is in the file if it has not changed since it was parsed, else None.
+
+        The file is looked at, but not read.
+        """
+        version = self._version
+        if version is None or version.identity != self._identityNow():
+            return None
+        self._outage.ended()
+        return version.content
+
     def read(self) -> T:
         """Return what is in the file now.
 
         Raises:
             BadFileError: when the file can't be used as it is now.
         """
-        version = self._version
-        if version is not None and version.identity == self._identityNow():
-            return version.content
+        kept = self.kept()
+        if kept is not None:
+            return kept
         content, status = readStrictly(self.path, self._owner)
         try:
             parsed = self._parse(content)

@@ -12,7 +12,7 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ISSHPrivateKey, SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, execute
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -46,6 +46,12 @@ class KeyFiles:
             return ()
         return self._file(os.fsencode(path), owner).readOrComplain()
 
+    def kept(self, path: bytes, *, mayBeMissing: bool) -> Sequence[AuthorizedKey] | None:
+        """Return what `keys` would, or None when the file has to be read for that."""
+        if mayBeMissing and not os.path.lexists(path):
+            return ()
+        return self._file(path, None).kept()
+
     def check(self, path: str | bytes) -> None:
         """See to it that a file can be used.
 
@@ -69,7 +75,8 @@ class KeyFilesChecker:
     """Checks public keys against authorized_keys files.
 
     A key is looked up before anything is said of it, so nobody learns more than that they were
-    denied. Reading and verifying happen in a thread.
+    denied. What has to be read is read in a thread; a file that has not changed costs less than
+    a thread's turn, so it is seen to at once, whether the user has keys in it or not.
 
     Args:
         path: the file; ``%u`` in it stands for the user's name, ``%%`` for a ``%``.
@@ -105,7 +112,12 @@ class KeyFilesChecker:
         It fails with ValidPublicKey when the key is listed but nothing is signed with it yet,
         and with UnauthorizedLogin when the user may not log in with it.
         """
-        return self._inThread(self._check, credentials)
+        user: bytes = credentials.username
+        path = self._pathOf(user)
+        kept = self.files.kept(path, mayBeMissing=self._forEach) if path is not None else ()
+        if kept is None:
+            return self._inThread(self._check, credentials)
+        return execute(authorise, user, kept, credentials, self._now())
 
     def _check(self, credentials: SSHPrivateKey) -> bytes:
         user: bytes = credentials.username
