@@ -14,6 +14,7 @@ LARGEST = 35000
 """Bytes of a packet that every side has to take (RFC 4253, section 6.1)."""
 _LEAST_PADDING = 4
 _SEQUENCES = (1 << 32) - 1
+_MOST_PIECES = 256  # of a packet: each costs memory above its bytes
 
 
 class Incoming:
@@ -72,6 +73,8 @@ class Incoming:
         self._pieces.append(data)
         self._held += len(data)
         if self._held < self._wanted:
+            if len(self._pieces) > _MOST_PIECES:
+                self._pieces = [b"".join(self._pieces)]
             return
         buffer = data if len(self._pieces) == 1 else b"".join(self._pieces)
         start, end = 0, len(buffer)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable, Iterator
-from functools import cache
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from twisted import __version__ as version
 from twisted.conch.ssh.address import SSHTransportAddress
@@ -68,6 +67,7 @@ _HANDLERS = {
     34: "ssh_KEX_DH_GEX_REQUEST",
 }
 
+_tables: dict[type, dict[int, str]] = {}  # of each class that has handled messages
 _log = Logger()
 
 
@@ -215,7 +215,9 @@ class SSHTransport(Protocol, TimeoutMixin):
                 return
             self._checkDue(messageNum)
         owner = self if messageNum < _FIRST_OF_A_SERVICE else self.service
-        name = _handlers(cast(Hashable, type(owner))).get(messageNum)
+        kind = type(owner)
+        table = _tables.get(kind) or _tables.setdefault(kind, _handlers(kind))
+        name = table.get(messageNum)
         try:
             if name is not None:
                 getattr(owner, name)(payload)
@@ -553,10 +555,8 @@ def _takesAll(service: type[SSHService]) -> bool:
     return service.packetReceived is not SSHService.packetReceived
 
 
-@cache
-def _handlers(owner: Hashable) -> dict[int, str]:
+def _handlers(owner: type) -> dict[int, str]:
     """Return the names of the methods that handle messages, of a class of transport or service."""
-    assert isinstance(owner, type)
     if issubclass(owner, SSHTransport):
         names = _HANDLERS
     elif issubclass(owner, SSHService) and _takesAll(owner):
