@@ -1,14 +1,19 @@
 """Measure what more and more sessions on one process cost.
 
-For each number of sessions: the server's memory beyond that of an idle server, by session, and the
-server's CPU for a line, when a line goes out on each session in turn, eight of them under way.
+For each number of sessions: the memory that each of those opened last has taken, and the server's
+CPU for a line, with eight lines under way, on ten of the sessions and on all of them in turn. The
+ten show what the server does more with more sessions open, all show also what a processor's cache
+can no longer hold. In each round the server is started afresh; the table shows the medians of the
+rounds.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from benchmarks import processes
 from benchmarks.client import EchoSession, sessions
@@ -21,7 +26,50 @@ from benchmarks.servers import SERVERS
 from benchmarks.table import markdown
 
 COUNTS = (10, 100, 1000, 5000)
+FEW = 10
 LINES = 5000
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What so many sessions cost.
+
+    Attributes:
+        sessions: how many are open.
+        few: CPU microseconds a line on a few of them.
+        each: CPU microseconds a line on all of them in turn.
+        memory: KiB that each of those opened last has taken; None: it can't be had.
+    """
+
+    sessions: int
+    few: float
+    each: float
+    memory: float | None
+
+    @staticmethod
+    def medians(same: Sequence[Growth]) -> Growth:
+        """Return the medians of several, of as many sessions."""
+        had = [growth.memory for growth in same if growth.memory is not None]
+        return Growth(
+            same[0].sessions,
+            statistics.median(growth.few for growth in same),
+            statistics.median(growth.each for growth in same),
+            statistics.median(had) if had else None,
+        )
+
+    def row(self) -> list[str]:
+        """Return the table's row."""
+        memory = "" if self.memory is None else f"{self.memory:.1f}"
+        return [f"{self.sessions:,}", f"{self.few:.1f}", f"{self.each:.1f}", memory]
+
+
+HEAD = [
+    "server",
+    "sessions",
+    "a line on ten of them: CPU us",
+    "a line on each in turn: CPU us",
+    "one more session: KiB",
+]
 
 
 def main(arguments: list[str]) -> int:
@@ -42,39 +90,54 @@ def main(arguments: list[str]) -> int:
         metavar="N",
         help=f"how many ({' '.join(map(str, COUNTS))})",
     )
+    parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="5")
     options = parser.parse_args(arguments)
     core = pin()
     tell(describe(core))
+    counts = sorted(set(options.sessions))
     rows = []
     status = 0
     for server in installed(options.only):
+        taken: list[list[Growth]] = []
         try:
-            with running(server, core) as run:
-                for count, cpu, memory in grow(run, sorted(options.sessions)):
-                    shown = "" if memory is None else f"{memory:.1f}"
-                    rows.append([server.title, f"{count:,}", f"{cpu * 1e6:.1f}", shown])
-                    say(f"{server.title}: {count:,} sessions")
+            for number in range(1, options.rounds + 1):
+                with running(server, core) as run:
+                    taken.append([])
+                    for growth in grow(run, counts):
+                        say(
+                            f"round {number} of {options.rounds}: {server.title}, {growth.sessions}"
+                        )
+                        taken[-1].append(growth)
         except BrokenServerError as error:
             tell(str(error))
             status = 1
+        rows += [[server.title, *Growth.medians(same).row()] for same in zip(*taken, strict=False)]
     clear()
-    print(markdown(["server", "sessions", "one line: CPU us", "one session: KiB"], rows))
+    print(markdown(HEAD, rows))
     return status
 
 
-def grow(run: Running, counts: list[int]) -> Iterator[tuple[int, float, float | None]]:
-    """Open more and more sessions; yield how many, CPU seconds a line and KiB a session."""
+def grow(run: Running, counts: list[int]) -> Iterator[Growth]:
+    """Open more and more sessions; yield what they cost."""
     with sessions(run.site, 1):
         pass  # what a server loads at its first login is no session's
     processes.cpuAtRest(run.pid)
-    empty = processes.memory(run.pid)
     opened: list[EchoSession] = []
     with ExitStack() as stack:
         for count in counts:
-            opened += stack.enter_context(sessions(run.site, count - len(opened)))
-            before = processes.cpuAtRest(run.pid)
+            new = count - len(opened)
+            before = processes.memory(run.pid)
+            opened += stack.enter_context(sessions(run.site, new))
+            processes.cpuAtRest(run.pid)
             now = processes.memory(run.pid)
-            memory = None if now is None or empty is None else (now - empty) / count
-            lines = max(count, LINES)
-            echoTimes(opened, lines)
-            yield count, (processes.cpuAtRest(run.pid) - before) / lines, memory
+            memory = None if now is None or before is None else (now - before) / new
+            few = lineCost(run, opened[:FEW], LINES)
+            each = lineCost(run, opened, max(count, LINES))
+            yield Growth(count, few, each, memory)
+
+
+def lineCost(run: Running, opened: list[EchoSession], lines: int) -> float:
+    """Return the server's CPU for a line, in microseconds."""
+    before = processes.cpuAtRest(run.pid)
+    echoTimes(opened, lines)
+    return (processes.cpuAtRest(run.pid) - before) / lines * 1e6

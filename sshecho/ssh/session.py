@@ -44,6 +44,8 @@ class SessionChannel(Channel):
         opened: when, in seconds since 1970.
     """
 
+    __slots__ = ("_begun", "_greeting", "_program", "_terminal", "opened", "session")
+
     avatar: SSHAvatar
     name = b"session"
 

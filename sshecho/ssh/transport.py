@@ -47,6 +47,8 @@ class Transport(ServerTransport):
     A login is logged out whatever else breaks as its connection ends.
     """
 
+    __slots__ = ("begun", "login", "traffic")
+
     sessionID: bytes
     avatar: SSHAvatar
     login: Login

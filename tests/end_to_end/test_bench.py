@@ -50,7 +50,7 @@ def test_comparison(private):
 
 def test_growth(private):
     """More and more sessions are opened, and their cost is a line each."""
-    done = bench(private, "growth", "--sessions", 2, 1)
+    done = bench(private, "growth", "--sessions", 2, 1, "--rounds", 2)
     assert done.returncode == 0, done.stderr
     rows = [line.split(" | ")[1] for line in done.stdout.splitlines()[2:]]
     assert rows == ["1", "2"]
