@@ -1,5 +1,7 @@
 """The checker of keys in files."""
 
+import os
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from helpers import denied, inline, logged, result
@@ -9,6 +11,7 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
+from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent
 from zope.interface.verify import verifyObject
 
@@ -49,23 +52,46 @@ def test_login(write, keys, kind):
         result(checker.requestAvatarId(credentials(key, data=None)))
 
 
-def test_kept(write, tmp_path, keys, monkeypatch):
-    """A thread reads a file once it has changed; who has none is answered as quickly as who has."""
+def test_kept(write, keys, monkeypatch):
+    """A thread reads the one user's file once it has changed; another user's name needs none."""
     monkeypatch.setattr(files, "_SETTLED", -1.0)
-    write("user", line(keys["rsa"]))
+    path = write("user", line(keys["rsa"]))
     read = []
 
     def inThread(function, *arguments):
         read.append(function)
         return inline(function, *arguments)
 
-    checker = KeyFilesChecker(f"{tmp_path}/%u", None, inThread)
+    checker = KeyFilesChecker(str(path), b"user", inThread)
     for key, times in [("rsa", 1), ("rsa", 1), ("ed25519", 2), ("ed25519", 2)]:
         if times > len(read):
             write("user", line(keys[key]))
         assert result(checker.requestAvatarId(credentials(keys[key]))) == b"user"
         denied(checker.requestAvatarId(credentials(keys[key], user=b"nobody")))
         assert len(read) == times
+
+
+def test_where_names_lead(private, write, keys, monkeypatch):
+    """A path that a client's name is part of is only looked at in a thread: it may be slow."""
+    write("user", line(keys["rsa"]))
+    inside = []
+
+    def inThread(*work):
+        inside.append(work)
+        return Deferred()
+
+    checker = KeyFilesChecker(f"{private}/%u", None, inThread)
+
+    def looked(*_):
+        raise AssertionError("a file was looked at")
+
+    shown = [credentials(keys["rsa"], user=user) for user in (b"user", b"nobody", b"user")]
+    with monkeypatch.context() as patch:
+        for name in ("stat", "lstat", "open"):
+            patch.setattr(os, name, looked)
+        for one in shown:
+            checker.requestAvatarId(one)
+    assert len(inside) == 3
 
 
 def test_denied(write, keys):

@@ -93,7 +93,9 @@ def parseKey(words: Sequence[bytes]) -> bytes:
 def authorise(
     user: bytes, keys: Sequence[AuthorizedKey], credentials: SSHPrivateKey, now: float
 ) -> Identity:
-    """Return who has shown a key that is theirs. Verifies signatures, which belongs in a thread.
+    """Return who has shown a key that is theirs.
+
+    A signature is verified, which costs no more than a step of the key exchange did.
 
     Only a key that is listed, or certified by one that is, is ever parsed.
 

@@ -46,10 +46,8 @@ class KeyFiles:
             return ()
         return self._file(os.fsencode(path), owner).readOrComplain()
 
-    def kept(self, path: bytes, *, mayBeMissing: bool) -> Sequence[AuthorizedKey] | None:
-        """Return what `keys` would, or None when the file has to be read for that."""
-        if mayBeMissing and not os.path.lexists(path):
-            return ()
+    def kept(self, path: bytes) -> Sequence[AuthorizedKey] | None:
+        """Return the keys in a file that has not changed since it was read, else None."""
         return self._file(path, None).kept()
 
     def check(self, path: str | bytes) -> None:
@@ -75,8 +73,9 @@ class KeyFilesChecker:
     """Checks public keys against authorized_keys files.
 
     A key is looked up before anything is said of it, so nobody learns more than that they were
-    denied. What has to be read is read in a thread; a file that has not changed costs less than
-    a thread's turn, so it is seen to at once, whether the user has keys in it or not.
+    denied. Files are looked at in a thread: where a client's choice of name leads may be slow to
+    answer. But one user's one file, when it has not changed, costs less than a thread's turn,
+    and is seen to at once.
 
     Args:
         path: the file; ``%u`` in it stands for the user's name, ``%%`` for a ``%``.
@@ -113,11 +112,15 @@ class KeyFilesChecker:
         and with UnauthorizedLogin when the user may not log in with it.
         """
         user: bytes = credentials.username
-        path = self._pathOf(user)
-        kept = self.files.kept(path, mayBeMissing=self._forEach) if path is not None else ()
+        kept = None if self._forEach else self._kept(user)
         if kept is None:
             return self._inThread(self._check, credentials)
         return execute(authorise, user, kept, credentials, self._now())
+
+    def _kept(self, user: bytes) -> Sequence[AuthorizedKey] | None:
+        """Return what `keys` would, or None when the file has to be read for that."""
+        path = self._pathOf(user)
+        return () if path is None else self.files.kept(path)
 
     def _check(self, credentials: SSHPrivateKey) -> bytes:
         user: bytes = credentials.username
