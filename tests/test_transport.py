@@ -187,11 +187,21 @@ def test_nothing_in_common():
 @pytest.mark.parametrize(
     ("line", "reason"),
     [(b"GET / HTTP/1.1\r\n", 2), (b"SSH-1.5-x\r\n", 8), (b"SSH-2.0-" + b"x" * 300, 2)]
-    + [(b"SSH-2.0-\0\r\n", 2), (b"x" * 300, 2)],
+    + [(b"SSH-2.0-\0\r\n", 2), (b"x" * 300, 2), (b"\r\n", 2), (b"\n", 2), (b"\n" * 99, 2)],
 )
 def test_versions(line, reason):
     """Who is no SSH client, or an old one, is told so, and nothing is kept of it."""
     assert code(Raw(line).said[-1]) == reason
+
+
+def test_what_comes_before_a_version():
+    """A client passes over a server's lines, but not without end."""
+    client = Client()
+    client.makeConnection(StringTransport())
+    client.dataReceived(b"\nhello\r\n\n" * 99)
+    assert not client.transport.disconnecting
+    client.dataReceived(b"\n" * 5000)
+    assert client.transport.disconnecting
 
 
 @pytest.mark.parametrize("line", [b"SSH-2.0-x\r\n", b"SSH-2.0-x\n", b"SSH-1.99-x y z\r\n"])
@@ -298,6 +308,36 @@ def test_what_waits(pair):
     pair.pump.flush()
     assert code(pair.take()[-1]) == 2
     assert pair.server._heldSize < 2 << 20
+
+
+def test_nothing_is_kept_behind_a_goodbye(pair):
+    """What waits for new keys is dropped with a goodbye, and nothing is kept after it."""
+    pair.login()
+    pair.serverTCP.loseConnection = pair.clientTCP.loseConnection = lambda: None
+    pair.client.ssh_KEXINIT = lambda packet: None
+    pair.server.rekey()
+    for _ in range(2):
+        pair.server.sendPacket(DATA, bytes(1000))
+        pair.server.loseConnection()
+    assert not pair.server._held
+    pair.pump.flush()
+    assert [number for number, _ in pair.take()] == [DISCONNECT]
+
+
+def test_faults_of_our_own(pair, monkeypatch):
+    """A message that we fail to handle is logged with the fault, and is nobody else's."""
+    pair.login()
+
+    def breaks(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pair.server.service, "ssh_GLOBAL_REQUEST", breaks)
+    with logged() as seen:
+        pair.send(*KEEPALIVE)
+    assert code(pair.take()[-1]) == 11
+    assert [event["log_failure"].type for event in seen if event.get("log_failure")] == [
+        ZeroDivisionError
+    ]
 
 
 def test_what_waited(pair):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION, DISCONNECT_PROTOCOL_ERROR
+from twisted.conch.ssh.userauth import MSG_USERAUTH_REQUEST
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from zope.interface import implementer
 
@@ -100,11 +101,15 @@ class Transport(ServerTransport):
         super().ssh_KEXINIT(packet)
 
     def unhandled(self, messageNum: int) -> None:
-        """Answer a message that nobody handles.
+        """Answer a message that nobody handles, but for a login behind the one that let in.
+
+        That is passed over (RFC 4252, section 5.1).
 
         Raises:
             ProtocolError: when it is of the connection protocol, and nobody is logged in.
         """
+        if messageNum == MSG_USERAUTH_REQUEST and self._loggedIn:
+            return
         if messageNum >= _FIRST_OF_CONNECTION and not self._loggedIn:
             raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "nothing of that before the login")
         super().unhandled(messageNum)

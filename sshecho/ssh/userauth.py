@@ -9,7 +9,7 @@ from typing import cast
 
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.interfaces import IConchUser
-from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.service import SSHService
 from twisted.conch.ssh.transport import (
     DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
@@ -45,6 +45,7 @@ from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.login import Attempt, Login
 from sshecho.ssh.loginrequest import LoginRequest
 from sshecho.ssh.transport import Transport
+from sshecho.wire import Reader
 
 _log = Logger()
 
@@ -209,8 +210,10 @@ class UserAuth(SSHService):
         self._question = Deferred()
         self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, question)
         answer = await self._question
-        (count,) = struct.unpack(">L", answer[:4])
-        return UsernamePassword(user, getNS(answer[4:])[0]) if count == 1 else None
+        reader = Reader(answer)
+        answers = [reader.string() for _ in range(reader.number(4))]
+        reader.end()
+        return UsernamePassword(user, answers[0]) if len(answers) == 1 else None
 
     def _accept(self, request: LoginRequest, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
         self._answering = None  # which is this; it goes on to its end, and is not to be cancelled
@@ -258,7 +261,7 @@ class UserAuth(SSHService):
         """End a connection whose request can't be read."""
         if reason.check(CancelledError):
             return
-        if not reason.check(struct.error):
+        if not reason.check(ValueError):
             _log.failure("A login request broke", reason)
         self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
 

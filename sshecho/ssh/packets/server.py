@@ -91,10 +91,6 @@ class ServerTransport(SSHTransport):
         self.sendPacket(number, hostKey + NS(ourShare) + NS(signature))
         self.keysAgreed(secret, hashed)
 
-    def firstKeysAgreed(self) -> None:
-        """Tell the client what its keys may sign with (RFC 8308, section 3.1)."""
-        self.sendExtInfo([(b"server-sig-algs", b",".join(self.supportedPublicKeys))])
-
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
         """Start a service (section 10), if the factory has it for this client."""
         reader = Reader(packet)

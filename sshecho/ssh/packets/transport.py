@@ -23,7 +23,7 @@ from twisted.conch.ssh.transport import (
     MSG_UNIMPLEMENTED,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
@@ -39,7 +39,7 @@ from sshecho.ssh.packets.writing import writeNow
 from sshecho.wire import Reader
 
 REKEY_INTERVAL = 3600
-"""Seconds after which keys are changed (RFC 4253, section 9)."""
+"""Seconds after which keys that carried something are changed (RFC 4253, section 9)."""
 KEY_EXCHANGE_TIME = 60
 """Seconds that a change of keys may take."""
 
@@ -202,7 +202,7 @@ class SSHTransport(Protocol, TimeoutMixin):
             if not self.isClient or line.startswith(b"SSH-"):
                 if len(line) >= _LONGEST_VERSION:
                     raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "the version is too long")
-                if line is lines[-1]:
+                if number == len(lines) - 1:
                     return b""
                 self._checkVersion(line.removesuffix(b"\r"))
                 self.buf = b""
@@ -244,9 +244,11 @@ class SSHTransport(Protocol, TimeoutMixin):
                 self.unhandled(messageNum)
         except ProtocolError:
             raise
-        except Exception:
-            _log.failure("A message can't be read", level=LogLevel.debug)
+        except (ValueError, LookupError, struct.error):
             raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "malformed message") from None
+        except Exception:
+            _log.failure("A message could not be handled")
+            raise ProtocolError(DISCONNECT_BY_APPLICATION, "an error") from None
 
     def _checkDue(self, number: int) -> None:
         """See to it that a message of a key exchange is due, or that none is (section 7.1).
@@ -279,9 +281,11 @@ class SSHTransport(Protocol, TimeoutMixin):
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:
         """Send a message; while keys are exchanged, keep what is not part of that."""
+        if self.closing:
+            return
         if self._held is not None and not _partOfKeyExchange(messageType):
             self._hold(messageType, payload)
-        elif not self.closing:
+        else:
             self._send(messageType, payload)
 
     def _send(self, number: int, payload: bytes) -> None:
@@ -457,8 +461,10 @@ class SSHTransport(Protocol, TimeoutMixin):
             self.transport.abortConnection()
         elif self._held is not None or self._due is not None:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to exchange keys")
-        else:
+        elif self.outgoing.carried or self.incoming.carried:
             self.rekey()
+        else:  # whoever is away, with keys that nothing was said under, is left in peace
+            self.awaitNext()
 
     # The generic messages (section 11).
 
@@ -520,6 +526,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     def prepareToClose(self) -> None:
         """Read nothing more, and give the other side a moment to take what it is owed."""
         self.closing = self._halted = True
+        self._held = None  # nothing goes out any more
         self.awaitNext()
 
     def loseConnection(self) -> None:
