@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sshpair import (
     CLOSE,
     DATA,
+    DISCONNECT,
     EOF,
     EXTENDED_DATA,
     FAILURE,
@@ -235,13 +236,22 @@ def test_refused(pair, name):
     assert channel.data(b"Hi").takeData() == b"Hi"
 
 
-@pytest.mark.parametrize("kind", [b"direct-tcpip", b"x11", b"direct-streamlocal@openssh.com", b""])
+@pytest.mark.parametrize("kind", [b"direct-tcpip", b"x11", b"direct-streamlocal@openssh.com"])
 def test_forwarding(pair, kind):
     """A channel of another kind is refused as prohibited, and the connection goes on."""
     pair.send(OPEN, NS(kind), struct.pack(">3L", 5, 1000, 1000))
     [(number, payload)] = pair.take()
     assert (number, payload[:8]) == (OPEN_FAILURE, struct.pack(">2L", 5, 1))
     assert b"nothing is forwarded" in getNS(payload[8:])[0]
+    assert Channel(pair).request(b"exec", NS(b"x")).take()[0] == (SUCCESS, b"")
+
+
+@pytest.mark.parametrize("kind", [b"", b"\xff", b"sessions"])
+def test_unknown_kinds_of_channels(pair, kind):
+    """A channel of a kind that nobody knows is refused as such, and the connection goes on."""
+    pair.send(OPEN, NS(kind), struct.pack(">3L", 5, 1000, 1000))
+    [(number, payload)] = pair.take()
+    assert (number, payload[:8]) == (OPEN_FAILURE, struct.pack(">2L", 5, 3))
     assert Channel(pair).request(b"exec", NS(b"x")).take()[0] == (SUCCESS, b"")
 
 
@@ -276,6 +286,85 @@ def test_refused_without_an_answer(pair):
     channel = Channel(pair).request(b"\xff", reply=False).request(b"pty-req", b"x", reply=False)
     assert channel.take() == []
     assert channel.request(b"pty-req", b"x").take() == [(FAILURE, b"")]
+
+
+LYING = struct.pack(">L", 99999)
+"""The head of a string that is longer than what follows."""
+SIZE = struct.pack(">4L", 80, 24, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        (b"shell", b"\0"),
+        (b"exec", LYING + b"x"),
+        (b"exec", NS(b"x") + b"\0"),
+        (b"subsystem", LYING + b"inspect@sshecho"),
+        (b"env", NS(b"A") + LYING + b"B"),
+        (b"env", NS(b"A") + NS(b"B") + NS(b"C")),
+        (b"signal", LYING + b"TERM"),
+        (b"pty-req", NS(b"xterm") + SIZE + LYING + b"\0"),
+        (b"pty-req", NS(b"xterm") + SIZE + NS(b"\0") + b"\0"),
+        (b"window-change", SIZE[:-1]),
+        (b"window-change", SIZE + b"\0"),
+    ],
+)
+def test_requests_of_a_wrong_length(pair, name, payload):
+    """A request whose values are cut short, or followed by something, is refused."""
+    channel = Channel(pair)
+    if name == b"window-change":
+        channel.pty().take()
+    if name == b"signal":
+        channel.request(b"shell").take()
+    assert channel.request(name, payload).take() == [(FAILURE, b"")]
+
+
+@pytest.mark.parametrize(
+    ("number", "payload"),
+    [
+        (REQUEST, NS(b"shell")),
+        (REQUEST, LYING + b"shell\1"),
+        (DATA, LYING + b"x"),
+        (DATA, NS(b"x") + b"x"),
+        (EXTENDED_DATA, struct.pack(">L", 1) + LYING + b"x"),
+        (EXTENDED_DATA, struct.pack(">L", 1) + NS(b"x") + b"x"),
+        (WINDOW_ADJUST, bytes(3)),
+        (WINDOW_ADJUST, bytes(5)),
+        (WINDOW_ADJUST, b"\xff" * 4),
+        (EOF, b"\0"),
+        (CLOSE, b"\0"),
+    ],
+)
+def test_messages_of_a_wrong_length(pair, number, payload):
+    """What a channel is sent is as long as it says, and no window is larger than one can be."""
+    channel = Channel(pair)
+    pair.send(number, struct.pack(">L", channel.theirs), payload)
+    [(number, payload)] = pair.take()
+    assert (number, payload[:4]) == (DISCONNECT, struct.pack(">L", 2))
+
+
+def test_more_than_was_granted(shell):
+    """Who sends more than the window takes is closed, and what follows is not passed on."""
+    served = shell.pair.server.service.channels[0]
+    passed = []
+    served._application.dataReceived = passed.append
+    served.localWindowLeft = 2
+    assert shell.data(b"abc").data(b"x").take() == [(CLOSE, b"")]
+    assert passed == []
+    assert shell.send(EXTENDED_DATA, struct.pack(">L", 1), NS(b"xyz")).take() == []
+    assert shell.send(CLOSE).take() == []
+    assert not shell.pair.server.service.channels
+
+
+def test_errors_behind_the_end(shell):
+    """What a session says to standard error when it is closed is neither sent nor counted."""
+    connection = shell.pair.server.service
+    served = connection.channels[0]
+    shell.send(EOF).take()
+    connection.sendExtendedData(served, 1, b"late")
+    shell.pair.pump.flush()
+    assert shell.take() == []
+    assert shell.pair.server.traffic.sent == 0
 
 
 def test_window_full_from_the_beginning(pair):
@@ -518,6 +607,36 @@ def test_new_keys(ends):
     pair.client.sendKexInit()
     pair.pump.flush()
     assert states == (["paused", "producing"] if ends else ["paused"])
+
+
+def test_a_session_that_begins_while_keys_are_exchanged():
+    """A session that is opened while the server waits for new keys waits with it."""
+    states = []
+
+    @implementer(IPushProducer)
+    class Producing(Protocol):
+        def connectionMade(self):
+            self.transport.registerProducer(self, True)
+
+        def pauseProducing(self):
+            states.append("paused")
+
+        def resumeProducing(self):
+            states.append("producing")
+
+        def stopProducing(self):
+            """Nothing."""
+
+    pair = Pair([HOST_KEY], application=Producing).login()
+    answer, pair.client.ssh_KEXINIT = pair.client.ssh_KEXINIT, lambda packet: offers.append(packet)
+    offers = []
+    pair.server.rekey()
+    pair.send(OPEN, NS(b"session"), struct.pack(">3L", 7, 1000, 1000))
+    pair.send(REQUEST, struct.pack(">L", 0), NS(b"shell"), b"\1")
+    assert states == ["paused"]
+    answer(offers[0])
+    pair.pump.flush()
+    assert states == ["paused", "producing"]
 
 
 def test_data_behind_the_end(shell):

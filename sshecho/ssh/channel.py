@@ -21,6 +21,8 @@ from sshecho.session import endInput
 if TYPE_CHECKING:
     from sshecho.ssh.connection import Connection
 
+_LARGEST_WINDOW = (1 << 32) - 1
+
 
 class Channel(SSHChannel):
     """Conch's channel as the transport of an application.
@@ -57,7 +59,7 @@ class Channel(SSHChannel):
         self._eof = False  # whether it has come
         self._eofTold = False
         self._producer: IPushProducer | None = None
-        self._stalled = False
+        self._stalled = self.conn.transport.paused
         self._end = _exitStatus(0)
 
     def run(self, application: IProtocol) -> None:
@@ -119,11 +121,8 @@ class Channel(SSHChannel):
         """Drop what a client has no business to send; Conch would log it."""
 
     def closeReceived(self) -> None:
-        """The client wants no more of this session: what it has not taken by now is dropped."""
-        self.buf = b""
-        self.extBuf = []
-        self.closing = 1
-        self.conn.sendClose(self)
+        """The client wants no more of this session."""
+        self.abortConnection()
 
     def closed(self) -> None:
         """Both sides have closed: tell the application, whatever state it is in."""
@@ -150,6 +149,13 @@ class Channel(SSHChannel):
             return
         self.conn.sendRequest(self, *self._end)
         self.conn.sendEOF(self)
+        self.conn.sendClose(self)
+
+    def abortConnection(self) -> None:
+        """End the session now: what the client has not taken yet is dropped."""
+        self.buf = b""
+        self.extBuf = []
+        self.closing = 1
         self.conn.sendClose(self)
 
     def exit(self, status: int) -> None:
@@ -204,7 +210,13 @@ class Channel(SSHChannel):
                 self._producer.pauseProducing()
 
     def addWindowBytes(self, data: int) -> None:
-        """The client takes so many bytes more: send what waits, then let the producer go on."""
+        """The client takes so many bytes more: send what waits, then let the producer go on.
+
+        Raises:
+            ValueError: when that makes a window larger than one can be (RFC 4254, section 5.2).
+        """
+        if self.remoteWindowLeft + data > _LARGEST_WINDOW:
+            raise ValueError("there is no window of that size")
         super().addWindowBytes(data)
         # Not at startWriting, which comes before what waits is sent: a client could make that
         # grow by a window for each byte that it takes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.connection import (
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_FAILURE,
@@ -12,6 +12,7 @@ from twisted.conch.ssh.connection import (
     MSG_CHANNEL_SUCCESS,
     OPEN_ADMINISTRATIVELY_PROHIBITED,
     OPEN_RESOURCE_SHORTAGE,
+    OPEN_UNKNOWN_CHANNEL_TYPE,
     SSHConnection,
 )
 from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
@@ -22,8 +23,17 @@ from zope.interface import implementer
 from sshecho.ssh.channel import Channel
 from sshecho.ssh.session import SessionChannel
 from sshecho.ssh.transport import Transport
+from sshecho.wire import Reader
 
 _DATA = struct.Struct(">2L")
+_FORWARDING = (
+    b"direct-tcpip",
+    b"direct-streamlocal@openssh.com",
+    b"forwarded-tcpip",
+    b"forwarded-streamlocal@openssh.com",
+    b"tun@openssh.com",
+    b"x11",
+)
 
 MAX_SESSIONS = 10
 """How many channels a connection may have open."""
@@ -48,16 +58,33 @@ class Connection(SSHConnection):
     transport: Transport  # type: ignore[assignment]  # in place of Conch's
     channels: dict[int, SessionChannel]
 
+    def ssh_GLOBAL_REQUEST(self, packet: bytes) -> None:
+        """Answer a request that is no channel's.
+
+        Payload (RFC 4254, section 4): name, whether to answer, then the name's.
+
+        Raises:
+            ValueError: when it is cut short.
+        """
+        reader = Reader(packet)
+        reader.string(), reader.number(1)
+        super().ssh_GLOBAL_REQUEST(packet)
+
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
         """Open a channel of a kind that the avatar has; refuse any other, and go on.
 
         Payload (RFC 4254, section 5.1): kind, sender's number, window, largest packet.
+
+        Raises:
+            ValueError: when it is cut short.
         """
-        kind, rest = getNS(packet)
-        sender, _, maxPacket = struct.unpack(">3L", rest[:12])
-        if kind not in self.transport.avatar.channelLookup:
+        reader = Reader(packet)
+        kind, sender, _, maxPacket = reader.string(), *(reader.number(4) for _ in range(3))
+        if kind in _FORWARDING:
             why = b"only sessions are served here, nothing is forwarded"
             self._refuse(sender, OPEN_ADMINISTRATIVELY_PROHIBITED, why)
+        elif kind not in self.transport.avatar.channelLookup:
+            self._refuse(sender, OPEN_UNKNOWN_CHANNEL_TYPE, b"only sessions are served here")
         elif len(self.channels) >= MAX_SESSIONS:
             self._refuse(sender, OPEN_RESOURCE_SHORTAGE, b"too many sessions on one connection")
         elif maxPacket < MIN_PACKET:
@@ -83,20 +110,23 @@ class Connection(SSHConnection):
 
         Conch runs a program before it says that it will, so the program's output, and even its
         end, would come before the answer.
+
+        Raises:
+            ValueError: when what comes before the name's own is cut short.
         """
-        (number,) = struct.unpack(">L", packet[:4])
-        name, rest = getNS(packet[4:])
+        reader = Reader(packet)
+        number, name, answer = reader.number(4), reader.string(), reader.number(1)
         channel = self.channels[number]
         if channel.localClosed:
             return  # the client has not heard yet that it is closed
         try:
-            granted = channel.requestReceived(name, rest[1:])
-        except (struct.error, ValueError):  # cut short, or a name that is not ASCII
+            granted = channel.requestReceived(name, packet[reader.at :])
+        except ValueError:  # cut short, or a name that is not ASCII
             granted = False
-        if rest[:1] != b"\0" and not channel.localClosed:
-            answer = MSG_CHANNEL_SUCCESS if granted else MSG_CHANNEL_FAILURE
+        if answer and not channel.localClosed:
             self.transport.sendPacket(
-                answer, struct.pack(">L", self.channelsToRemoteChannel[channel])
+                MSG_CHANNEL_SUCCESS if granted else MSG_CHANNEL_FAILURE,
+                struct.pack(">L", self.channelsToRemoteChannel[channel]),
             )
         channel.begin()
 
@@ -108,20 +138,67 @@ class Connection(SSHConnection):
         Conch copies the data twice, and hands it on in a logging context that nobody reads.
 
         Raises:
-            ValueError: when it is cut short.
+            ValueError: when it is cut short, or longer than it says.
         """
         number, size = _DATA.unpack_from(packet)
         data = packet[8:]
         if len(data) != size:
-            raise ValueError("cut short")
+            raise ValueError("not as long as it says")
         channel = self.channels[number]
+        if self._granted(channel, size):
+            channel.dataReceived(data)
+
+    def ssh_CHANNEL_EXTENDED_DATA(self, packet: bytes) -> None:
+        """Pass on what a session is sent beside its data.
+
+        Payload (RFC 4254, section 5.2): our number, what kind of data, the data.
+
+        Raises:
+            ValueError: when it is cut short, or longer than it says.
+        """
+        reader = Reader(packet)
+        number, kind, data = reader.number(4), reader.number(4), reader.string()
+        reader.end()
+        channel = self.channels[number]
+        if self._granted(channel, len(data)):
+            channel.extReceived(kind, data)
+
+    def _granted(self, channel: SessionChannel, size: int) -> bool:
+        """Count what came against the window; end the session of a client that had no leave."""
         if size > channel.localWindowLeft or size > channel.localMaxPacket:
-            self.sendClose(channel)  # more than it was granted
-            return
+            channel.abortConnection()
+            return False
         channel.localWindowLeft -= size
         if channel.localWindowLeft < channel.localWindowSize // 2:
             self.adjustWindow(channel, channel.localWindowSize - channel.localWindowLeft)
-        channel.dataReceived(data)
+        return True
+
+    def ssh_CHANNEL_WINDOW_ADJUST(self, packet: bytes) -> None:
+        """Send a session's client more (RFC 4254, section 5.2): our number, how many bytes.
+
+        Raises:
+            ValueError: when it is of another length, or the window would be too large.
+        """
+        _checkLength(packet, 8)
+        super().ssh_CHANNEL_WINDOW_ADJUST(packet)
+
+    def ssh_CHANNEL_EOF(self, packet: bytes) -> None:
+        """Tell a session that its client has said all (RFC 4254, section 5.3): our number.
+
+        Raises:
+            ValueError: when it is of another length.
+        """
+        _checkLength(packet, 4)
+        super().ssh_CHANNEL_EOF(packet)
+
+    def ssh_CHANNEL_CLOSE(self, packet: bytes) -> None:
+        """End a session (RFC 4254, section 5.3): our number.
+
+        Raises:
+            ValueError: when it is of another length.
+        """
+        _checkLength(packet, 4)
+        super().ssh_CHANNEL_CLOSE(packet)
 
     def sendData(self, channel: Channel, data: bytes) -> None:
         """Send a session's data, and count it."""
@@ -132,8 +209,9 @@ class Connection(SSHConnection):
 
     def sendExtendedData(self, channel: Channel, dataType: int, data: bytes) -> None:
         """Send a session's errors, and count them."""
-        self.transport.traffic.sent += len(data)
-        super().sendExtendedData(channel, dataType, data)
+        if not channel.localClosed:
+            self.transport.traffic.sent += len(data)
+            super().sendExtendedData(channel, dataType, data)
 
     def pauseProducing(self) -> None:
         """Let every session wait: the client has more to take than it takes."""
@@ -152,3 +230,8 @@ class Connection(SSHConnection):
         """Let the client send more, unless the channel waits for its own output to be read."""
         if not channel.paused:
             super().adjustWindow(channel, bytesToAdd)
+
+
+def _checkLength(packet: bytes, length: int) -> None:
+    if len(packet) != length:
+        raise ValueError(f"it is not {length} bytes long")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Final
+
+from sshecho.wire import Reader
 
 _END = 0
 _FIRST_UNDEFINED = 160
@@ -35,11 +36,10 @@ def parseModes(encoded: bytes) -> dict[str, int]:
         encoded: opcodes of one byte, each with an argument of four, up to the opcode 0.
 
     Raises:
-        struct.error: when an argument is cut short.
+        ValueError: when an argument is cut short.
     """
     modes = {}
-    at = 0
-    while at < len(encoded) and _END < (opcode := encoded[at]) < _FIRST_UNDEFINED:
-        (modes[NAMES.get(opcode, str(opcode))],) = struct.unpack_from(">L", encoded, at + 1)
-        at += 5
+    reader = Reader(encoded)
+    while reader.more and _END < (opcode := reader.number(1)) < _FIRST_UNDEFINED:
+        modes[NAMES.get(opcode, str(opcode))] = reader.number(4)
     return modes

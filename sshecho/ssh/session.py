@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twisted.conch.ssh.common import getNS
-from twisted.conch.ssh.session import parseRequest_window_change
 from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
@@ -17,6 +14,7 @@ from sshecho.ssh.channel import Channel
 from sshecho.ssh.inspection import INSPECT, Inspection
 from sshecho.ssh.modes import parseModes
 from sshecho.ssh.terminal import Terminal
+from sshecho.wire import Reader
 
 if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
@@ -67,21 +65,25 @@ class SessionChannel(Channel):
         """Keep the terminal's type and size (section 6.2)."""
         if self._program is not None or not self.avatar.terms.pty:
             return False
-        term, rest = getNS(data)
+        reader = Reader(data)
+        term = reader.string()
+        columns, rows, width, height = _readSize(reader)
+        modes = parseModes(reader.string())
+        reader.end()
         if len(term) > MAX_TERM:
             return False
-        columns, rows, width, height = struct.unpack(">4L", rest[:16])
-        modes = parseModes(getNS(rest[16:])[0])
-        self.session.pty = Pty(term, columns or 80, rows or 24, width, height, modes)
+        self.session.pty = Pty(term, columns, rows, width, height, modes)
         return True
 
     def request_window_change(self, data: bytes) -> bool:
         """Keep the terminal's new size (section 6.7)."""
         if self.session.pty is None:
             return False
-        rows, columns, width, height = parseRequest_window_change(data)
+        reader = Reader(data)
+        columns, rows, width, height = _readSize(reader)
+        reader.end()
         self.session.pty = replace(
-            self.session.pty, columns=columns or 80, rows=rows or 24, width=width, height=height
+            self.session.pty, columns=columns, rows=rows, width=width, height=height
         )
         if self._terminal is not None:
             self._terminal.resize()
@@ -95,7 +97,7 @@ class SessionChannel(Channel):
 
     def request_signal(self, data: bytes) -> bool:
         """Do what the signal does; refuse those that do nothing here (section 6.9)."""
-        name, _ = getNS(data)
+        name = _only(data)
         if name == b"INT":
             return self._interrupt()
         if name not in LETHAL or not self._begun or self.closing:
@@ -116,7 +118,9 @@ class SessionChannel(Channel):
 
     def request_env(self, data: bytes) -> bool:
         """Keep an environment variable, but none that the login's terms set (section 6.4)."""
-        name, value, _ = getNS(data, 2)
+        reader = Reader(data)
+        name, value = reader.string(), reader.string()
+        reader.end()
         if name in (*self.avatar.terms.environment, ORIGINAL_COMMAND):
             return False
         env = {**self.session.env, name: value}
@@ -126,17 +130,18 @@ class SessionChannel(Channel):
         self.session.env = env
         return True
 
-    def request_shell(self, _data: bytes) -> bool:
+    def request_shell(self, data: bytes) -> bool:
         """Get ready to run the application (section 6.5)."""
+        Reader(data).end()
         return self._prepare(None)
 
     def request_exec(self, data: bytes) -> bool:
         """Get ready to run the application with a command (section 6.5)."""
-        return self._prepare(getNS(data)[0])
+        return self._prepare(_only(data))
 
     def request_subsystem(self, data: bytes) -> bool:
         """Get ready to tell what this server sees of the connection (section 6.5)."""
-        name, _ = getNS(data)
+        name = _only(data)
         if name != INSPECT:
             return False
         if self.avatar.terms.command is not None:
@@ -172,3 +177,21 @@ class SessionChannel(Channel):
             clock = self.conn.transport.factory.clock
             self._terminal = Terminal(self._program, self._greeting, clock)
             self.run(self._terminal)
+
+
+def _readSize(reader: Reader) -> tuple[int, int, int, int]:
+    """Return a terminal's columns, rows, width and height, as Pty has them."""
+    columns, rows, width, height = (reader.number(4) for _ in range(4))
+    return columns or 80, rows or 24, width, height
+
+
+def _only(data: bytes) -> bytes:
+    """Return the string that is all there is.
+
+    Raises:
+        ValueError: when it is cut short, or something follows.
+    """
+    reader = Reader(data)
+    string = reader.string()
+    reader.end()
+    return string
