@@ -52,3 +52,15 @@ class Reader:
         if self.at > len(self._data):
             raise ValueError("it is cut short")
         return self._data[start : self.at]
+
+
+def onlyString(data: bytes) -> bytes:
+    """Return the string that is all there is.
+
+    Raises:
+        ValueError: when it is cut short, or something follows.
+    """
+    reader = Reader(data)
+    string = reader.string()
+    reader.end()
+    return string

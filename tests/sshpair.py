@@ -31,6 +31,8 @@ USERAUTH_INFO_RESPONSE = 61
 GLOBAL_REQUEST, REQUEST_FAILURE = 80, 82
 OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, WINDOW_ADJUST, DATA = 90, 91, 92, 93, 94
 EXTENDED_DATA, EOF, CLOSE, REQUEST, SUCCESS, FAILURE = 95, 96, 97, 98, 99, 100
+LYING = struct.pack(">L", 99999)
+"""The head of a string that is longer than what follows."""
 
 
 class Client(ClientTransport):

@@ -14,6 +14,7 @@ from sshpair import (
     EXTENDED_DATA,
     FAILURE,
     GLOBAL_REQUEST,
+    LYING,
     OPEN,
     OPEN_FAILURE,
     REQUEST,
@@ -288,8 +289,6 @@ def test_refused_without_an_answer(pair):
     assert channel.request(b"pty-req", b"x").take() == [(FAILURE, b"")]
 
 
-LYING = struct.pack(">L", 99999)
-"""The head of a string that is longer than what follows."""
 SIZE = struct.pack(">4L", 80, 24, 0, 0)
 
 
@@ -581,26 +580,31 @@ def test_eof_once():
     assert told == [b"data", "eof"]
 
 
+@implementer(IPushProducer)
+class Producing(Protocol):
+    """An application that is a producer, and writes down what it is told."""
+
+    def __init__(self, states):
+        self.states = states
+
+    def connectionMade(self):
+        self.transport.registerProducer(self, True)
+
+    def pauseProducing(self):
+        self.states.append("paused")
+
+    def resumeProducing(self):
+        self.states.append("producing")
+
+    def stopProducing(self):
+        """Nothing."""
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_new_keys(ends):
     """While keys are exchanged nobody may send, as it would be kept; then they go on."""
     states = []
-
-    @implementer(IPushProducer)
-    class Producing(Protocol):
-        def connectionMade(self):
-            self.transport.registerProducer(self, True)
-
-        def pauseProducing(self):
-            states.append("paused")
-
-        def resumeProducing(self):
-            states.append("producing")
-
-        def stopProducing(self):
-            """Nothing."""
-
-    pair = Pair([HOST_KEY], application=Producing).login()
+    pair = Pair([HOST_KEY], application=lambda: Producing(states)).login()
     Channel(pair, window=(1 << 32) - 1).request(b"shell").take()
     if not ends:
         pair.client.dispatchMessage = lambda *_: None
@@ -612,22 +616,7 @@ def test_new_keys(ends):
 def test_a_session_that_begins_while_keys_are_exchanged():
     """A session that is opened while the server waits for new keys waits with it."""
     states = []
-
-    @implementer(IPushProducer)
-    class Producing(Protocol):
-        def connectionMade(self):
-            self.transport.registerProducer(self, True)
-
-        def pauseProducing(self):
-            states.append("paused")
-
-        def resumeProducing(self):
-            states.append("producing")
-
-        def stopProducing(self):
-            """Nothing."""
-
-    pair = Pair([HOST_KEY], application=Producing).login()
+    pair = Pair([HOST_KEY], application=lambda: Producing(states)).login()
     answer, pair.client.ssh_KEXINIT = pair.client.ssh_KEXINIT, lambda packet: offers.append(packet)
     offers = []
     pair.server.rekey()

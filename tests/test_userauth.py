@@ -10,6 +10,7 @@ from helpers import inline, logged
 from sshpair import (
     DISCONNECT,
     GLOBAL_REQUEST,
+    LYING,
     SERVICE_REQUEST,
     UNIMPLEMENTED,
     USERAUTH_BANNER,
@@ -36,8 +37,6 @@ from sshecho.cred.keyfiles import KeyFilesChecker
 
 NO_PASSWORD = USERAUTH_FAILURE, NS(b"password,keyboard-interactive") + b"\0"
 NO_KEY = USERAUTH_FAILURE, NS(b"publickey") + b"\0"
-LYING = struct.pack(">L", 99999)
-"""The head of a string that is longer than what follows."""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from sshecho.ssh.channel import Channel
 from sshecho.ssh.inspection import INSPECT, Inspection
 from sshecho.ssh.modes import parseModes
 from sshecho.ssh.terminal import Terminal
-from sshecho.wire import Reader
+from sshecho.wire import Reader, onlyString
 
 if TYPE_CHECKING:
     from sshecho.ssh.avatar import SSHAvatar
@@ -97,7 +97,7 @@ class SessionChannel(Channel):
 
     def request_signal(self, data: bytes) -> bool:
         """Do what the signal does; refuse those that do nothing here (section 6.9)."""
-        name = _only(data)
+        name = onlyString(data)
         if name == b"INT":
             return self._interrupt()
         if name not in LETHAL or not self._begun or self.closing:
@@ -137,11 +137,11 @@ class SessionChannel(Channel):
 
     def request_exec(self, data: bytes) -> bool:
         """Get ready to run the application with a command (section 6.5)."""
-        return self._prepare(_only(data))
+        return self._prepare(onlyString(data))
 
     def request_subsystem(self, data: bytes) -> bool:
         """Get ready to tell what this server sees of the connection (section 6.5)."""
-        name = _only(data)
+        name = onlyString(data)
         if name != INSPECT:
             return False
         if self.avatar.terms.command is not None:
@@ -183,15 +183,3 @@ def _readSize(reader: Reader) -> tuple[int, int, int, int]:
     """Return a terminal's columns, rows, width and height, as Pty has them."""
     columns, rows, width, height = (reader.number(4) for _ in range(4))
     return columns or 80, rows or 24, width, height
-
-
-def _only(data: bytes) -> bytes:
-    """Return the string that is all there is.
-
-    Raises:
-        ValueError: when it is cut short, or something follows.
-    """
-    reader = Reader(data)
-    string = reader.string()
-    reader.end()
-    return string

@@ -25,7 +25,7 @@ from sshecho.ssh.packets.keyexchange import (
     mpint,
 )
 from sshecho.ssh.packets.transport import SSHTransport
-from sshecho.wire import Reader
+from sshecho.wire import Reader, onlyString
 
 
 class ServerTransport(SSHTransport):
@@ -66,9 +66,7 @@ class ServerTransport(SSHTransport):
 
     def _answer(self, agreement: Agreement, number: int, packet: bytes) -> None:
         """Send host key, share and signature, and change keys."""
-        reader = Reader(packet)
-        share = reader.string()
-        reader.end()
+        share = onlyString(packet)
         try:
             ourShare, secret = agreement.answer(share)
         except KeyExchangeError as error:
@@ -93,9 +91,7 @@ class ServerTransport(SSHTransport):
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
         """Start a service (section 10), if the factory has it for this client."""
-        reader = Reader(packet)
-        name = reader.string()
-        reader.end()
+        name = onlyString(packet)
         service = self.factory.getService(self, name)
         if service is None:
             raise ProtocolError(DISCONNECT_SERVICE_NOT_AVAILABLE, "no such service, or not now")
