@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
-from twisted.internet.interfaces import IReactorCore
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import globalLogBeginner
 from twisted.python.usage import UsageError
 
@@ -73,8 +74,21 @@ def serve(options: tap.Options) -> int:
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.callWhenRunning(_endOnSignals, reactor)
     reactor.run()
     return 0
+
+
+def _endOnSignals(reactor: IReactorCore) -> None:
+    """Stop at the first SIGINT or SIGTERM; those behind it find that under way."""
+
+    def end(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        IReactorFromThreads(reactor).callFromThread(reactor.stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
     IHalfCloseableProtocol,
-    INegotiated,
     IProtocol,
     IReactorTime,
 )
@@ -24,8 +23,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
-from sshecho.people import because, peerName, tell, userName
-from sshecho.service.limits import LINGER, LOGIN_GRACE
+from sshecho.service.closing import sayGoodbye, until, untilQuiet
+from sshecho.service.gate import Gate, Refusal
+from sshecho.service.limits import LINGER, Limits
+from sshecho.service.penalties import PENALIZED
+from sshecho.service.sockets import LARGEST_READ, probe, readAtMost, unsent
+from sshecho.service.visit import Visit
 from sshecho.session import ISessionTransport, IStreamTransport, Session, endInput
 from sshecho.telnet import IAC, Telnet, TelnetError
 
@@ -41,6 +44,10 @@ ACCEPTED = b"Login successful, please proceed.\r\n"
 DENIED = b"Login denied, goodbye.\r\n"
 TOO_LONG = b"Login line too long, goodbye.\r\n"
 BAD_TELNET = b"Telnet subnegotiation too long, goodbye.\r\n"
+GOING_DOWN = b"Server is going down, goodbye.\r\n"
+
+_SMALL_READ = 4096
+"""Bytes that are read at once before the login, and of Telnet, which is dear to read."""
 
 
 class _State(Enum):
@@ -58,25 +65,40 @@ class LineLogin(Protocol, TimeoutMixin):
     Args:
         portal: where the login is checked.
         clock: what time-outs are counted with.
+        visit: what is counted and told of it.
+        limits: what it may ask for.
     """
 
     transport: IStreamTransport
 
-    def __init__(self, portal: Portal, clock: IReactorTime) -> None:
+    def __init__(self, portal: Portal, clock: IReactorTime, visit: Visit, limits: Limits) -> None:
         self._portal = portal
         self._clock = clock
+        self._visit = visit
+        self._limits = limits
+        self._moved = 0.0  # when a byte went either way
+        self._received = self._sent = 0  # bytes of the session
+        self._unsent = 0  # bytes that the client had not taken when that was looked at last
         self._state = _State.LOGIN
         self._buffer = b""
-        self._readClosed = False
+        self._readClosed = False  # whether nothing more will come, and that is still to be told
+        self._method = "password"
+        self._halfClosed = False  # whether the client has closed its side
         self._telnet: Telnet | None = None
         self._greeted = False  # whether the first byte has come, which decides about Telnet
         self._application: IProtocol | None = None
         self._checking: Deferred[None] | None = None
+        self._leaving: Deferred[None] | None = None
         self._logout: Callable[[], None] | None = None
 
     def connectionMade(self) -> None:
         """Begin to wait for the first line."""
-        self.setTimeout(LOGIN_GRACE)
+        self._moved = self._clock.seconds()
+        self.setTimeout(self._limits.loginGrace)
+        if self._limits.keepalive is not None:
+            probe(self.transport, self._limits.keepalive)
+        readAtMost(self.transport, _SMALL_READ)
+        self._visit.begin(self)
         # Who asks for Telnet's options and does not read the answers is not read from.
         self.transport.registerProducer(self.transport, True)
 
@@ -85,11 +107,57 @@ class LineLogin(Protocol, TimeoutMixin):
         return self._clock.callLater(period, func)
 
     def timeoutConnection(self) -> None:
-        """Too slow to log in, or to go."""
+        """Too slow to log in, or to go; or the session is idle."""
+        if self._state is _State.SESSION:
+            self._checkIdle()
+        elif self._state is not _State.GOODBYE:
+            self.cut("too slow to log in")
+        else:
+            before, self._unsent = self._unsent, unsent(self.transport)
+            if self._unsent < before:  # whoever takes what is owed, however slowly, may
+                self.setTimeout(LINGER)
+            else:
+                self.transport.abortConnection()
+
+    def _checkIdle(self) -> None:
+        timeout = self._limits.idleTimeout
+        assert timeout is not None
+        left = self._moved + timeout - self._clock.seconds()
+        if left > 0:
+            self.setTimeout(left)
+        else:
+            self._visit.ends("idle")
+            self._goodbye(b"")
+
+    def cut(self, why: str) -> None:
+        """Close at once."""
+        self._visit.ends(why)
         self.transport.abortConnection()
+
+    def leave(self) -> None:
+        """Echo what has come, and close: the server ends."""
+        self._visit.ends("the server is going down")
+        self._leaving = Deferred.fromCoroutine(self._leave())
+        self._leaving.addErrback(self._broken)
+
+    async def _leave(self) -> None:
+        if self._state is _State.SESSION:
+            await untilQuiet(self._clock, lambda: self._moved)
+        if self._state is _State.SESSION:
+            self._readClosed = True
+            self.deliver()
+        elif self._state is not _State.GOODBYE:
+            self._goodbye(GOING_DOWN)
+        await until(self._clock, self._isOver)
+        self.transport.loseConnection()
+
+    def _isOver(self) -> bool:
+        """Return whether the client has all that it is owed."""
+        return self._state is _State.GOODBYE and not unsent(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Take the first line to the portal, and the rest to the application."""
+        self._moved = self._clock.seconds()
         data = self._decode(data)
         if self._state is _State.SESSION:
             self._buffer += data
@@ -102,9 +170,11 @@ class LineLogin(Protocol, TimeoutMixin):
             if self._state is _State.CHECKING and len(self._buffer) > MAX_WAITING:
                 self.transport.pauseProducing()
 
-    def encode(self, data: bytes) -> bytes:
-        """Return data as it goes out to this client."""
-        return data if self._telnet is None else Telnet.escape(data)
+    def send(self, data: bytes) -> None:
+        """Send a session's data."""
+        self._moved = self._clock.seconds()
+        self._sent += len(data)
+        self.transport.write(data if self._telnet is None else Telnet.escape(data))
 
     def _decode(self, data: bytes) -> bytes:
         if not self._greeted:
@@ -136,12 +206,16 @@ class LineLogin(Protocol, TimeoutMixin):
 
     async def _login(self, line: bytes) -> None:
         user, space, password = line.partition(b" ")
+        self._method = "password" if space or user != ANONYMOUS_USER else "none"
         credentials: ICredentials = UsernamePassword(user, password)
         if not space:
             if user != ANONYMOUS_USER:
-                self._deny(user, "no password")
+                self._deny(None, "no password")  # it may be the password that stands alone
                 return
             credentials = Anonymous()
+        if not self._visit.mayTry:
+            self._deny(user, PENALIZED)
+            return
         try:
             _, avatar, logout = await self._portal.login(credentials, None, IProtocolAvatar)
         except UnhandledCredentials:
@@ -156,15 +230,16 @@ class LineLogin(Protocol, TimeoutMixin):
             return  # whoever wanted in has left
         if self._state is _State.CHECKING:
             _log.failure("A login broke, and was denied", reason)
-            self._deny(b"", "an error")
+            self._deny(None, "an error")
         elif self._state is _State.SESSION:
-            _log.failure("An application broke as its session began", reason)
+            _log.failure("An application broke, and its session is ended", reason)
             self._goodbye(b"")
         else:
             _log.failure("A login broke, whose client had left", reason)
 
-    def _deny(self, user: bytes, why: str) -> None:
-        self._report(user, "denied", why)
+    def _deny(self, user: bytes | None, why: str) -> None:
+        self._visit.denied(user, self._method, why)
+        self._visit.ends("denied")
         if self._state is _State.CHECKING:
             self.transport.resumeProducing()
             self._goodbye(DENIED)
@@ -173,14 +248,20 @@ class LineLogin(Protocol, TimeoutMixin):
         if self._state is not _State.CHECKING:  # gone, or told to go, before the answer
             logout()
             return
-        self._report(avatar.user, "logged in")
+        if not self._visit.mayTry:  # others guessed meanwhile, and this may be a guess too
+            logout()
+            self._deny(avatar.user, PENALIZED)
+            return
         self._logout = logout
-        self.setTimeout(None)
-        peer = peerName(self.transport.getPeer())
+        self._visit.entered(avatar.user, self._method)
+        self.setTimeout(self._limits.idleTimeout)
+        if self._telnet is None:
+            readAtMost(self.transport, LARGEST_READ)
         self._state = _State.SESSION
         self.transport.unregisterProducer()  # from here on the application paces the client
-        self._link = _Link(self, Session(user=avatar.user, door="line", peer=peer))
-        self._link.write(ACCEPTED)
+        self._link = _Link(self, Session(avatar.user, "line", self._visit.peer))
+        self.transport.write(ACCEPTED)
+        self._visit.tell("session.open", f"{self._visit.name} began a session", request="shell")
         self.transport.resumeProducing()
         self._application = avatar.application()
         self._application.makeConnection(self._link)
@@ -192,31 +273,33 @@ class LineLogin(Protocol, TimeoutMixin):
             return
         waiting, self._buffer = self._buffer, b""
         if waiting:
+            self._received += len(waiting)
             self._application.dataReceived(waiting)
         if self._readClosed and not self._link.paused:
             self._readClosed = False  # say it once
-            endInput(self._application, self.transport)
+            endInput(self._application, self._link)
+
+    def close(self) -> None:
+        """End the session once all that was written has gone out."""
+        if self._state is _State.SESSION:
+            self._goodbye(b"")
 
     def _goodbye(self, farewell: bytes) -> None:
-        """Say a last line and close, so that it arrives even if the client is still sending.
-
-        Closing at once while bytes are unread makes the kernel send a reset, which can overtake
-        the line: so our side is closed first, and what arrives is dropped for a while.
-        """
+        """Say a last line and close, so that it arrives even if the client is still sending."""
         self._state = _State.GOODBYE
         self._buffer = b""
         self.transport.unregisterProducer()
         self.transport.write(farewell)
-        halfClose = getattr(self.transport, "loseWriteConnection", None)
-        if halfClose is None or self._readClosed or INegotiated.providedBy(self.transport):
+        self._unsent = unsent(self.transport)
+        self.setTimeout(LINGER)
+        if self._halfClosed:
             self.transport.loseConnection()
-        else:
-            halfClose()
-            self.setTimeout(LINGER)
+        elif sayGoodbye(self.transport):
+            self.transport.resumeProducing()  # to hear when the client closes too
 
     def readConnectionLost(self) -> None:
         """The client sends no more: it still gets its answer, and all of its echo."""
-        self._readClosed = True
+        self._readClosed = self._halfClosed = True
         if self._state is _State.LOGIN:
             self._findLine()
         elif self._state is _State.GOODBYE:
@@ -231,24 +314,30 @@ class LineLogin(Protocol, TimeoutMixin):
         """Log out whoever is in, whatever the application does."""
         self._state = _State.CLOSED
         self.setTimeout(None)
-        if self._checking is not None:
-            self._checking.cancel()
+        for waiting in (self._checking, self._leaving):
+            if waiting is not None:
+                waiting.cancel()
         application, self._application = self._application, None
         try:
             if application is not None:
                 application.connectionLost(reason)
         finally:
             if self._logout is not None:
-                self._logout()
+                self._ended(self._logout)
+            self._visit.end(self._received, self._sent)
 
-    def _report(self, user: bytes, what: str, why: str = "") -> None:
-        tell(
-            "line: {user} {what} from {peer}{why}",
-            user=userName(user),
-            what=what,
-            peer=peerName(self.transport.getPeer()),
-            why=because(why),
-        )
+    def _ended(self, logout: Callable[[], None]) -> None:
+        try:
+            logout()
+        finally:
+            self._visit.tell(
+                "session.close",
+                f"{self._visit.name} ended a session",
+                request="shell",
+                received=self._received,
+                sent=self._sent,
+            )
+            self._visit.loggedOut()
 
 
 @implementer(ISessionTransport)
@@ -261,7 +350,7 @@ class _Link:
         self.paused = False
 
     def write(self, data: bytes) -> None:
-        self._door.transport.write(self._door.encode(data))
+        self._door.send(data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
@@ -270,7 +359,13 @@ class _Link:
         self.write(data)
 
     def exit(self, _status: int) -> None:
-        self._door.transport.loseConnection()
+        self._door.close()
+
+    def loseConnection(self) -> None:
+        self._door.close()
+
+    def stopProducing(self) -> None:
+        self._door.close()
 
     def pauseProducing(self) -> None:
         self.paused = True
@@ -292,16 +387,21 @@ class LineFactory(Factory):
     Args:
         portal: where logins are checked.
         clock: what time-outs are counted with.
+        gate: who may come in.
     """
 
     noisy = False
 
-    def __init__(self, portal: Portal, clock: IReactorTime) -> None:
+    def __init__(self, portal: Portal, clock: IReactorTime, gate: Gate) -> None:
         self._portal = portal
         self._clock = clock
+        self._gate = gate
 
-    def buildProtocol(self, addr: IAddress | None) -> LineLogin:
+    def buildProtocol(self, addr: IAddress | None) -> LineLogin | Refusal:
         """Return the protocol of a new connection."""
-        protocol = LineLogin(self._portal, self._clock)
+        visit = self._gate.enter("line", addr)
+        if isinstance(visit, Refusal):
+            return visit
+        protocol = LineLogin(self._portal, self._clock, visit, self._gate.limits)
         protocol.factory = self
         return protocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 from twisted.logger import Logger
@@ -38,6 +39,16 @@ def because(why: str) -> str:
 def oneLine(error: BaseException | None) -> str:
     """Return the first line of what an exception says, or its name."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time as logs write it: RFC 3339, in UTC, to the millisecond.
+
+    Args:
+        seconds: since 1970.
+    """
+    time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return time.replace("+00:00", "Z")
 
 
 def peerName(address: object) -> str:

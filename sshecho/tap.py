@@ -27,7 +27,7 @@ from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
 from sshecho.options import Options as CommonOptions
 from sshecho.people import tell
-from sshecho.service.limits import REKEY_LIMIT, rekeyLimit
+from sshecho.service.limits import limitOptions, limitsOf
 from sshecho.service.start import StartError
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Options(CommonOptions, AuthOptionMixin):
         ["app", None, None, "MODULE:NAME, what a login gets: it returns an IProtocol"],
         ["banner", None, None, "file of what is shown before an SSH login"],
         ["greeting", None, None, "file of what an SSH session with a terminal begins with"],
+        ["audit", None, None, "file of the audit log, a JSON object a line; - is standard output"],
+        *limitOptions(),
+    ]
+    optFlags: ClassVar = [
+        ["penalize-loopback", None, "let failed logins from this machine slow it down too"],
     ]
     supportedInterfaces = (IUsernamePassword, ISSHPrivateKey, IAnonymous)
     defaultSSH = "tcp:2222:interface=127.0.0.1"
@@ -75,7 +80,6 @@ class Options(CommonOptions, AuthOptionMixin):
         self["ssh"] = []
         self["line"] = []
         self["algorithms"] = "modern"
-        self["rekey-limit"] = REKEY_LIMIT
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -93,13 +97,6 @@ class Options(CommonOptions, AuthOptionMixin):
         if name not in POLICIES:
             raise UsageError(f"--algorithms {name}: it is either {' or '.join(POLICIES)}")
         self["algorithms"] = name
-
-    def opt_rekey_limit(self, size: str) -> None:
-        """Bytes that a key of the SSH door carries before it is changed, such as 512M (1G)."""
-        try:
-            self["rekey-limit"] = rekeyLimit(size)
-        except ValueError as error:
-            raise UsageError(f"--rekey-limit {size}: {error}") from None
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
@@ -173,6 +170,7 @@ class Options(CommonOptions, AuthOptionMixin):
         if self["ssh"] and folder.startswith("~"):
             raise UsageError(f"--host-keys: there is no such home folder: {folder}")
         self["host-keys"] = Path(folder).absolute()
+        self["limits"] = limitsOf(self)
 
 
 class EchoOptions(Options):
@@ -196,16 +194,20 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         from twisted.internet import reactor as theReactor
 
         reactor = IReactorCore(theReactor)
+    from sshecho.cred.files import FileChecker
     from sshecho.line import LineFactory
     from sshecho.service.application import loadApplication
+    from sshecho.service.auditlog import AuditLog
+    from sshecho.service.descriptors import reserveDescriptors
     from sshecho.service.doors import Door, House
+    from sshecho.service.gate import Gate
     from sshecho.service.reload import Reload
     from sshecho.service.text import Text
     from sshecho.service.welcome import welcome
     from sshecho.ssh.algorithms import POLICIES
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
-    from sshecho.ssh.hostkeys import BadHostKeyError, loadHostKeys
+    from sshecho.ssh.hostkeys import BadHostKeyError, HostKey, loadHostKeys
     from sshecho.ssh.terminal import GREETING
 
     clock = IReactorTime(reactor)
@@ -219,23 +221,36 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         }
     )
     portal = makePortal(realm, config["credInterfaces"])
+    limits = reserveDescriptors(config["limits"])
+    gate = Gate(limits, clock, penalizeLoopback=bool(config["penalize-loopback"]))
     door = partial(Door, reactor=reactor, loopbackOnly=config["demonstration"])
     doors: list[Door] = []
-    try:
-        hostKeys = loadHostKeys(config["host-keys"]) if config["ssh"] else []
-    except BadHostKeyError as error:
-        raise StartError(f"host key {error}") from None
-    for endpoint in config["ssh"]:
+
+    def readHostKeys() -> list[HostKey]:
+        try:
+            return loadHostKeys(config["host-keys"])
+        except BadHostKeyError as error:
+            raise StartError(f"host key {error}") from None
+
+    readers = [banner.read, greeting.read]
+    hostKeys = readHostKeys() if config["ssh"] else []
+    if config["ssh"]:
         policy = POLICIES[config["algorithms"]]
-        factory = EchoSSHFactory(portal, hostKeys, clock, policy, banner, config["rekey-limit"])
-        doors.append(door("ssh", endpoint, factory))
-    for endpoint in config["line"]:
-        doors.append(door("line", endpoint, LineFactory(portal, clock)))
+        factory = EchoSSHFactory(portal, hostKeys, clock, gate, policy, banner)
+        doors += [door("ssh", endpoint, factory) for endpoint in config["ssh"]]
+        readers.append(lambda: factory.useHostKeys(readHostKeys()))
+    lineFactory = LineFactory(portal, clock, gate)
+    doors += [door("line", endpoint, lineFactory) for endpoint in config["line"]]
+    checkers = {id(checker): checker for checker in config["credCheckers"]}.values()
+    readers += [checker.checkFile for checker in checkers if isinstance(checker, FileChecker)]
 
     def announce(doors: Sequence[Door]) -> None:
         for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
             tell("{line}", line=line)
 
-    house = House(doors, announce)
-    Reload(IReactorFromThreads(reactor), [banner.read, greeting.read]).setServiceParent(house)
+    audit = None if config["audit"] is None else AuditLog(config["audit"], clock)
+    if audit is not None:
+        readers.append(audit.reopen)
+    house = House(doors, gate, announce, audit)
+    Reload(IReactorFromThreads(reactor), readers).setServiceParent(house)
     return house

@@ -26,6 +26,8 @@ from sshecho.probe.identity import Identity
 from sshecho.probe.lineclient import LineClient
 from sshecho.probe.sshclient import Client
 from sshecho.probe.target import parseTarget
+from sshecho.service.gate import Gate
+from sshecho.service.limits import Limits
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.hostkeys import HostKey
@@ -147,7 +149,8 @@ def sshServer(key: Key, checkers=None, application=Echo, clock=None):
         Realm({IConchUser: lambda user: SSHAvatar(user, application)}),
         checkers or {IUsernamePassword: [MemoryChecker({b"user": b"pass"})]},
     )
-    factory = EchoSSHFactory(portal, [HostKey(Path(), key)], clock or Clock())
+    clock = clock or Clock()
+    factory = EchoSSHFactory(portal, [HostKey(Path(), key)], clock, Gate(Limits(), clock))
     factory.doStart()
     return lambda: factory.buildProtocol(None)
 
@@ -158,5 +161,6 @@ def lineServer(checkers=None, application=Echo):
         Realm({IProtocolAvatar: lambda user: EchoAvatar(user, application)}),
         checkers or {IUsernamePassword: [MemoryChecker({b"user": b"pass"})]},
     )
-    factory = LineFactory(portal, Clock())
+    clock = Clock()
+    factory = LineFactory(portal, clock, Gate(Limits(), clock))
     return lambda: factory.buildProtocol(None)

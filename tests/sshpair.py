@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from attacking.client import Client
 from helpers import CountingAvatar
 from twisted.conch.interfaces import IConchUser
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.keys import Key
 from twisted.cred.credentials import IUsernamePassword
-from twisted.internet.defer import succeed
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.test.iosim import FakeTransport, connect
 
@@ -18,11 +19,11 @@ from sshecho.cred.chain import makePortal
 from sshecho.cred.memory import MemoryChecker
 from sshecho.cred.realm import Realm
 from sshecho.echo import Echo
-from sshecho.ssh.algorithms import HOST_SIGNATURES
+from sshecho.service.gate import Gate
+from sshecho.service.limits import Limits
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.hostkeys import HostKey
-from sshecho.ssh.packets.client import ClientTransport
 
 DISCONNECT, UNIMPLEMENTED, SERVICE_REQUEST, SERVICE_ACCEPT = 1, 3, 5, 6
 USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_BANNER = 50, 51, 52, 53
@@ -31,40 +32,10 @@ USERAUTH_INFO_RESPONSE = 61
 GLOBAL_REQUEST, REQUEST_FAILURE = 80, 82
 OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, WINDOW_ADJUST, DATA = 90, 91, 92, 93, 94
 EXTENDED_DATA, EOF, CLOSE, REQUEST, SUCCESS, FAILURE = 95, 96, 97, 98, 99, 100
+LIMITS = Limits()
+PEER = IPv4Address("TCP", "192.0.2.2", 5555)
 LYING = struct.pack(">L", 99999)
 """The head of a string that is longer than what follows."""
-
-
-class Client(ClientTransport):
-    """A client that sends what the test tells it to, and keeps what it gets."""
-
-    supportedPublicKeys = HOST_SIGNATURES
-
-    def connectionMade(self):
-        self.packets: list[tuple[int, bytes]] = []
-        self.secure = False
-        self.exchanges = 0
-        super().connectionMade()
-
-    def keysAgreed(self, secret, exchangeHash):
-        self.exchanges += 1
-        super().keysAgreed(secret, exchangeHash)
-
-    def verifyHostKey(self, hostKey, fingerprint):
-        self.hostKey = hostKey
-        return succeed(True)
-
-    def connectionSecure(self):
-        self.secure = True
-
-    def receiveError(self, reasonCode, description):
-        """Log nothing: the tests look at the packets."""
-
-    def dispatchMessage(self, messageNum, payload):
-        if messageNum < 20 or messageNum >= 50:
-            self.packets.append((messageNum, payload))
-        if messageNum < 50 and messageNum != SERVICE_ACCEPT:
-            super().dispatchMessage(messageNum, payload)
 
 
 class CountingSSHAvatar(SSHAvatar):
@@ -86,9 +57,10 @@ class Pair:
         checkers: for the portal; the user `user` with the password `pass` if not given.
         application: what a session runs.
         banner: returns what is shown before the login.
+        limits: the server's.
     """
 
-    def __init__(self, hostKeys, checkers=None, application=Echo, banner=bytes):
+    def __init__(self, hostKeys, checkers=None, application=Echo, banner=bytes, limits=LIMITS):
         self.log = []
         self.clock = Clock()
         portal = makePortal(
@@ -96,10 +68,27 @@ class Pair:
             checkers or {IUsernamePassword: [MemoryChecker({b"user": b"pass"})]},
         )
         keys = [HostKey(Path(), key) for key in hostKeys]
-        factory = EchoSSHFactory(portal, keys, self.clock, banner=banner)
-        factory.doStart()
-        self.server = factory.buildProtocol(None)
-        self.client = Client()
+        self.gate = Gate(limits, self.clock)
+        self.factory = EchoSSHFactory(portal, keys, self.clock, self.gate, banner=banner)
+        self.factory.doStart()
+        self._connect()
+
+    def another(self):
+        """Return another connection of the same client to the same server."""
+        pair = Pair.__new__(Pair)
+        pair.log, pair.clock, pair.gate, pair.factory = (
+            self.log,
+            self.clock,
+            self.gate,
+            self.factory,
+        )
+        pair._connect()
+        return pair
+
+    def _connect(self):
+        self.server = self.factory.buildProtocol(PEER)
+        self.clientClock = Clock()
+        self.client = Client(self.clientClock)
         self.serverTCP = FakeTransport(self.server, isServer=True)
         self.clientTCP = FakeTransport(self.client, isServer=False)
         self.pump = connect(self.server, self.serverTCP, self.client, self.clientTCP)
@@ -110,7 +99,15 @@ class Pair:
     def send(self, number, *parts):
         """Send a packet, and let everything happen that it brings about."""
         self.client.sendPacket(number, b"".join(parts))
+        return self.flush()
+
+    def flush(self):
+        """Let everything happen that happens at once."""
         self.pump.flush()
+        while self.server._resting or self.client._resting:
+            self.clock.advance(0)
+            self.clientClock.advance(0)
+            self.pump.flush()
         return self
 
     def take(self):

@@ -6,8 +6,11 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
 
 from sshecho.service.doors import Door, House
+from sshecho.service.gate import Gate
+from sshecho.service.limits import Limits
 from sshecho.service.start import StartError
 
 
@@ -86,7 +89,9 @@ def test_house():
     """All the doors open, then that is announced, and they close together."""
     announced = []
     house = House(
-        [door("tcp:0:interface=127.0.0.1"), door("tcp:0:interface=127.0.0.1")], announced.append
+        [door("tcp:0:interface=127.0.0.1"), door("tcp:0:interface=127.0.0.1")],
+        Gate(Limits(), Clock()),
+        announced.append,
     )
     house.privilegedStartService()
     assert announced == []

@@ -47,7 +47,6 @@ def pair(write, userKey) -> Pair:
 def test_connection(pair, userKey):
     """It tells who is there, how they got in and on what; times and bytes are the server's."""
     pair.server.transport.getHost = lambda: IPv4Address("TCP", "192.0.2.1", 22)
-    pair.server.transport.getPeer = lambda: IPv4Address("TCP", "192.0.2.2", 5555)
     pair.clock.advance(2)
     pair.key(b"user", userKey)
     pair.take()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
@@ -27,9 +28,12 @@ from sshecho.line import (
     TOO_LONG,
     LineFactory,
 )
-from sshecho.service.limits import LINGER, LOGIN_GRACE
+from sshecho.service.gate import Gate
+from sshecho.service.limits import LINGER, Limits
 from sshecho.telnet import DO, IAC, SB, SE, WILL, WONT
 
+LIMITS = Limits()
+PEER = IPv4Address("TCP", "192.0.2.2", 5555)
 USERS = {b"user": b"pass", "f\u00fc\u00fc".encode(): b" a b ", b"c": b"\r"}
 
 
@@ -72,7 +76,7 @@ class SlowChecker:
 class Door:
     """A line door with one connection, seen from the client's side."""
 
-    def __init__(self, checkers=None, application=Echo):
+    def __init__(self, checkers=None, application=Echo, limits=LIMITS):
         self.log = []
 
         def avatar(user):
@@ -92,7 +96,8 @@ class Door:
                 IAnonymous: [AllowAnonymousAccess()],
             },
         )
-        self.protocol = LineFactory(portal, self.clock).buildProtocol(None)
+        self.gate = Gate(limits, self.clock)
+        self.protocol = LineFactory(portal, self.clock, self.gate).buildProtocol(PEER)
         self.transport = Transport()
         self.protocol.makeConnection(self.transport)
 
@@ -198,7 +203,7 @@ def test_just_fits():
 def test_too_slow():
     """Who has not logged in when the grace is over is cut, however busy they seem."""
     door = Door().send(b"user ")
-    door.clock.advance(LOGIN_GRACE - 1)
+    door.clock.advance(LIMITS.loginGrace - 1)
     assert not door.transport.aborted
     door.send(b"pa")
     door.clock.advance(1)
@@ -208,7 +213,7 @@ def test_too_slow():
 def test_not_too_slow():
     """Who is in may be silent."""
     door = Door().send(b"user pass\n")
-    door.clock.advance(LOGIN_GRACE * 10)
+    door.clock.advance(LIMITS.loginGrace * 10)
     assert not door.transport.aborted
 
 
@@ -274,7 +279,8 @@ def test_gone_before_the_answer():
         door.send(b"user pass\n").lose()
         assert checker.answer.called  # cancelled
         checker.answer.callback(b"user")
-    assert door.log == seen == []
+    assert door.log == []
+    assert [event["audit"]["event"] for event in seen] == ["connection.close"]
     assert door.received == b""
 
 
@@ -342,7 +348,7 @@ def test_session():
     door = Door(application=Asking).send(b"user pass\n")
     assert door.received == ACCEPTED + b"ab"
     [session] = seen
-    assert (session.user, session.door, session.peer) == (b"user", "line", "192.168.1.1:54321")
+    assert (session.user, session.door, session.peer) == (b"user", "line", "192.0.2.2:5555")
 
 
 def test_application_that_waits():
@@ -416,9 +422,11 @@ def test_said_without_the_password():
     with logged() as seen:
         Door().send(b"user pass\n")
         Door().send(b"us\x1ber hunter2\n")
-    texts = [formatEvent(event) for event in seen]
+        Door().send(b"hunter2\n")
+    texts = [formatEvent(event) for event in seen if "login." in event["audit"]["event"]]
     assert texts == [
-        "line: 'user' logged in from 192.168.1.1:54321",
-        r"line: 'us\x1ber' denied from 192.168.1.1:54321: no such user",
+        "line: 'user' logged in by password from 192.0.2.2:5555",
+        r"line: 'us\x1ber' denied by password from 192.0.2.2:5555: no such user",
+        "line: somebody denied by password from 192.0.2.2:5555: no password",
     ]
     assert "hunter2" not in repr(seen)

@@ -9,6 +9,8 @@ from twisted.logger import formatEvent
 from sshecho.service.reload import Reload
 from sshecho.service.start import StartError
 
+ALL = "host keys, files of users and keys, banner and greeting have been read again"
+
 
 def broken():
     raise StartError("--banner x: gone")
@@ -48,4 +50,4 @@ def test_said():
     """That everything has been read is said."""
     with logged() as events:
         Reload(Turns(), [lambda: None]).reload()
-    assert [formatEvent(event) for event in events] == ["banner and greeting have been read again"]
+    assert [formatEvent(event) for event in events] == [ALL]

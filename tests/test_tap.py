@@ -192,7 +192,7 @@ def test_service(private, said):
         (2222, "127.0.0.1"),
         (8000, "127.0.0.1"),
     ]
-    user, ssh, line, key = said()
+    _, user, ssh, line, key = said()
     assert "user, the password is pass" in user
     assert "ssh -p 2222 user@" in ssh
     assert "telnet " in line

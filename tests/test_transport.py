@@ -5,23 +5,25 @@ from __future__ import annotations
 import struct
 
 import pytest
+from attacking.client import Client
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from helpers import logged
 from sshpair import (
     DATA,
     DISCONNECT,
     GLOBAL_REQUEST,
+    LIMITS,
     SERVICE_REQUEST,
     USERAUTH_REQUEST,
     Channel,
-    Client,
     Pair,
 )
 from twisted.conch.ssh.common import NS, getNS
 from twisted.conch.ssh.keys import Key
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from sshecho.service.limits import LOGIN_GRACE, rekeyLimit
+from sshecho.service.limits import rekeyLimit
 from sshecho.ssh.packets.negotiation import STRICT_CLIENT
 from sshecho.ssh.packets.transport import KEY_EXCHANGE_TIME, REKEY_INTERVAL
 
@@ -49,7 +51,7 @@ class Raw:
         self.pair = Pair([HOST])
         self.server = self.pair.server.factory.buildProtocol(None)
         self.server.makeConnection(StringTransport())
-        self.client = Client()
+        self.client = Client(Clock())
         if not strict:
             self.client.supportedKeyExchanges = [b"curve25519-sha256"]
             offer = self.client._ourOffer
@@ -196,7 +198,7 @@ def test_versions(line, reason):
 
 def test_what_comes_before_a_version():
     """A client passes over a server's lines, but not without end."""
-    client = Client()
+    client = Client(Clock())
     client.makeConnection(StringTransport())
     client.dataReceived(b"\nhello\r\n\n" * 99)
     assert not client.transport.disconnecting
@@ -285,7 +287,7 @@ def test_an_exchange_that_does_not_end(pair):
 
 def test_no_more_time_to_log_in(pair):
     """Who exchanges keys again and again gets no more time to log in."""
-    for _ in range(LOGIN_GRACE // 30):
+    for _ in range(round(LIMITS.loginGrace) // 30):
         pair.client.rekey()
         pair.pump.flush()
         pair.clock.advance(30)
@@ -305,7 +307,7 @@ def test_what_waits(pair):
     assert pair.take() == []
     for _ in range(20_000):
         pair.client.sendPacket(*KEEPALIVE)
-    pair.pump.flush()
+    pair.flush()
     assert code(pair.take()[-1]) == 2
     assert pair.server._heldSize < 2 << 20
 

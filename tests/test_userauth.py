@@ -2,6 +2,7 @@
 
 import base64
 import struct
+from dataclasses import replace
 
 import pytest
 from certificates import PlainKey, SecurityKey, certify
@@ -10,6 +11,7 @@ from helpers import inline, logged
 from sshpair import (
     DISCONNECT,
     GLOBAL_REQUEST,
+    LIMITS,
     LYING,
     SERVICE_REQUEST,
     UNIMPLEMENTED,
@@ -490,9 +492,9 @@ def test_too_slow(pair, asked):
     assert code(packet) == 11
 
 
-def test_not_too_slow(pair):
+def test_not_too_slow(hostKey):
     """Who is in may be silent; keys are changed that something was said under, and no others."""
-    pair.login()
+    pair = Pair([hostKey], limits=replace(LIMITS, keepalive=None)).login()
     before = pair.client.exchanges
     for _ in range(3):
         pair.clock.advance(3600)

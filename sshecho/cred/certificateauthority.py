@@ -64,6 +64,14 @@ class CertificateChecker:
         self._inThread = inThread
         self._now = now
 
+    def checkFile(self) -> None:
+        """See to it that the file can be used.
+
+        Raises:
+            BadFileError: when it can't.
+        """
+        self.file.read()
+
     def requestAvatarId(self, credentials: SSHPrivateKey) -> Deferred[bytes | tuple[()]]:
         """Return a Deferred of the user's name, with the terms that the certificate sets.
 

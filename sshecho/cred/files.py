@@ -7,7 +7,7 @@ import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from twisted.logger import Logger
 
@@ -26,6 +26,18 @@ T = TypeVar("T")
 
 class BadFileError(Exception):
     """A file that can't be used: the text says which, where and why, and holds no secret."""
+
+
+@runtime_checkable
+class FileChecker(Protocol):
+    """A checker whose users or keys are in a file."""
+
+    def checkFile(self) -> None:
+        """See to it that the file can be used.
+
+        Raises:
+            BadFileError: when it can't.
+        """
 
 
 def readStrictly(path: bytes, owner: int | None = None) -> tuple[bytes, os.stat_result]:

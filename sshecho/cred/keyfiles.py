@@ -105,6 +105,15 @@ class KeyFilesChecker:
         self._now = now
         self.files = KeyFiles()
 
+    def checkFile(self) -> None:
+        """See to it that the file can be used; where each user has one, there is none to check.
+
+        Raises:
+            BadFileError: when it can't.
+        """
+        if not self._forEach:
+            self.files.check(self._path)
+
     def requestAvatarId(self, credentials: SSHPrivateKey) -> Deferred[bytes | tuple[()]]:
         """Return a Deferred of the user's name, with the terms that the key's options set.
 

@@ -71,6 +71,14 @@ class PasswordFileChecker:
         """
         return self._file.read()
 
+    def checkFile(self) -> None:
+        """See to it that the file can be used.
+
+        Raises:
+            BadFileError: when it can't.
+        """
+        self._file.read()
+
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Return a Deferred of the user's name; it fails with UnauthorizedLogin."""
         return self._inThread(self._check, credentials.username, credentials.password)

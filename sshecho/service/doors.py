@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
@@ -10,9 +11,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
+from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
+from sshecho import __version__
 from sshecho.people import peerName
+from sshecho.service.auditlog import AuditLog
+from sshecho.service.descriptors import Exhaustion
+from sshecho.service.events import happened
+from sshecho.service.gate import Gate
 from sshecho.service.start import StartError
 
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
@@ -126,17 +133,46 @@ class House(MultiService):
 
     Args:
         doors: in the order in which to open them.
+        gate: who may come in.
         announce: called with the doors once all of them are open.
+        audit: what writes down what happens; None for nothing.
     """
 
-    def __init__(self, doors: Sequence[Door], announce: Callable[[Sequence[Door]], None]) -> None:
+    def __init__(
+        self,
+        doors: Sequence[Door],
+        gate: Gate,
+        announce: Callable[[Sequence[Door]], None],
+        audit: AuditLog | None = None,
+    ) -> None:
         super().__init__()
         self.doors = doors
+        self.gate = gate
         self._announce = announce
+        self._audit = audit
+        self._exhaustion = Exhaustion(gate)
         for door in doors:
             door.setServiceParent(self)
 
     def startService(self) -> None:
         """Open the doors that are still closed, and say so."""
+        if self._audit is not None:
+            self._audit.startService()
+        globalLogPublisher.addObserver(self._exhaustion)
         super().startService()
+        doors = [{"kind": door.kind, "address": str(door)} for door in self.doors]
+        told = {"version": __version__, "pid": os.getpid(), "doors": doors}
+        happened("server.start", f"sshecho {__version__} is open", **told)
         self._announce(self.doors)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the doors, have everybody leave, and say so."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await super().stopService()
+        await self.gate.close()
+        globalLogPublisher.removeObserver(self._exhaustion)
+        happened("server.stop", "sshecho is closed")
+        if self._audit is not None:
+            self._audit.stopService()

@@ -10,7 +10,8 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
-from sshecho.people import NAMESPACE, tell
+from sshecho.cred.files import BadFileError
+from sshecho.people import NAMESPACE, escape, tell
 from sshecho.service.start import StartError
 
 _log = Logger(NAMESPACE)
@@ -23,7 +24,8 @@ class Reload(Service):
 
     Args:
         reactor: where to do it.
-        readers: each reads something; one that fails with a StartError leaves the old in place.
+        readers: each reads something. One that fails with a StartError leaves the old in place;
+            with a BadFileError, nobody gets in by what is in that file.
     """
 
     def __init__(self, reactor: IReactorFromThreads, readers: Sequence[Callable[[], None]]) -> None:
@@ -55,5 +57,8 @@ class Reload(Service):
             except StartError as error:
                 failed = True
                 _log.warn("{why}: the old one stays", why=error.why)
+            except BadFileError as error:
+                failed = True
+                _log.warn("{why}: until it is mended it lets nobody in", why=escape(str(error)))
         if not failed:
-            tell("banner and greeting have been read again")
+            tell("host keys, files of users and keys, banner and greeting have been read again")

@@ -33,6 +33,8 @@ class Channel(SSHChannel):
 
     Attributes:
         paused: whether the application has told the channel to wait, or there is none yet.
+        received: bytes that have come.
+        sent: bytes that have gone out.
     """
 
     # Beside the instance's dictionary: one of more than thirty attributes takes five times the
@@ -46,6 +48,8 @@ class Channel(SSHChannel):
         "_producer",
         "_stalled",
         "paused",
+        "received",
+        "sent",
     )
 
     conn: Connection
@@ -54,13 +58,14 @@ class Channel(SSHChannel):
     def channelOpen(self, specificData: bytes) -> None:
         """Begin to keep what comes."""
         self.paused = True
+        self.received = self.sent = 0
         self._application: IProtocol | None = None
         self._kept: deque[bytes] | None = None  # what has come, and is not yet passed on
         self._eof = False  # whether it has come
         self._eofTold = False
         self._producer: IPushProducer | None = None
         self._stalled = self.conn.transport.paused
-        self._end = _exitStatus(0)
+        self._end: tuple[bytes, bytes] | None = None  # how the session ends, once that is known
 
     def run(self, application: IProtocol) -> None:
         """Join an application to the client, which may have sent something already."""
@@ -75,7 +80,10 @@ class Channel(SSHChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Pass it on, or keep it while the application is not ready for it."""
-        self.conn.transport.traffic.received += len(data)
+        transport = self.conn.transport
+        transport.traffic.received += len(data)
+        transport.traffic.moved = transport.heard
+        self.received += len(data)
         if not data or self.closing or self._eof:
             return
         if self.paused or self._kept:
@@ -129,11 +137,22 @@ class Channel(SSHChannel):
         self.closing = 1
         if self._application is None:
             return
+        self.ended()
         with self._guarded():
             if self._producer is not None:
                 self._producer.stopProducing()
         with self._guarded():
             self._application.connectionLost(Failure(ConnectionDone()))
+
+    def ended(self) -> None:
+        """Take note of the end of a session that had begun; may be overridden."""
+
+    @property
+    def exitStatus(self) -> int | None:
+        """The exit status that the client was told; None for a signal, or when it has left."""
+        if self._end is None or self._end[0] != b"exit-status":
+            return None
+        return int.from_bytes(self._end[1], "big")
 
     # What the application does: the rest of ITransport is Conch's.
 
@@ -147,6 +166,7 @@ class Channel(SSHChannel):
         self.closing = 1
         if self.buf or self.extBuf or self.localClosed:
             return
+        self._end = self._end or _exitStatus(0)
         self.conn.sendRequest(self, *self._end)
         self.conn.sendEOF(self)
         self.conn.sendClose(self)
@@ -177,8 +197,19 @@ class Channel(SSHChannel):
             request: the name and the payload of the request that tells it.
         """
         if not self.closing:  # the first word counts
-            self._end = request
+            self._end = self._end or request
         self.loseConnection()
+
+    def finish(self) -> None:
+        """End the session once all that has come is answered: the server ends.
+
+        To the application it is as if the client had said all; the client is told of a signal.
+        """
+        if self._application is None or self._eof:
+            self.endBySignal(b"TERM")
+        elif not self.closing:
+            self._end = _exitSignal(b"TERM")
+            self.eofReceived()
 
     def writeError(self, data: bytes) -> None:
         """Send to the client's standard error (RFC 4254, section 5.2)."""

@@ -35,8 +35,9 @@ _FORWARDING = (
     b"x11",
 )
 
-MAX_SESSIONS = 10
-"""How many channels a connection may have open."""
+_FORWARDINGS = (b"tcpip-forward", b"streamlocal-forward@openssh.com")  # as global requests
+_REFUSALS = (b"x11-req", b"auth-agent-req@openssh.com", b"pty-req", b"shell", b"exec")
+"""Requests of a channel of which it is told when they are refused; subsystems are told by name."""
 MIN_PACKET = 256
 """Bytes that a client must take in one packet: smaller ones are mostly padding."""
 
@@ -57,6 +58,7 @@ class Connection(SSHConnection):
     _log = _Faults()
     transport: Transport  # type: ignore[assignment]  # in place of Conch's
     channels: dict[int, SessionChannel]
+    _ending = False  # whether no session is to be opened any more
 
     def ssh_GLOBAL_REQUEST(self, packet: bytes) -> None:
         """Answer a request that is no channel's.
@@ -67,8 +69,20 @@ class Connection(SSHConnection):
             ValueError: when it is cut short.
         """
         reader = Reader(packet)
-        reader.string(), reader.number(1)
+        name, _ = reader.string(), reader.number(1)
+        if name in _FORWARDINGS:
+            self.transport.visit.refused(name.decode())
         super().ssh_GLOBAL_REQUEST(packet)
+
+    def ssh_REQUEST_SUCCESS(self, packet: bytes) -> None:
+        """Take the answer to a probe, all that we ask.
+
+        Raises:
+            ValueError: when nothing was asked.
+        """
+        self.transport.probeAnswered()
+
+    ssh_REQUEST_FAILURE = ssh_REQUEST_SUCCESS
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
         """Open a channel of a kind that the avatar has; refuse any other, and go on.
@@ -80,12 +94,18 @@ class Connection(SSHConnection):
         """
         reader = Reader(packet)
         kind, sender, _, maxPacket = reader.string(), *(reader.number(4) for _ in range(3))
-        if kind in _FORWARDING:
+        if self._ending:
+            why = b"the server is going down"
+            self._refuse(sender, OPEN_ADMINISTRATIVELY_PROHIBITED, why)
+        elif kind in _FORWARDING:
+            self.transport.visit.refused(kind.decode())
             why = b"only sessions are served here, nothing is forwarded"
             self._refuse(sender, OPEN_ADMINISTRATIVELY_PROHIBITED, why)
         elif kind not in self.transport.avatar.channelLookup:
+            self.transport.visit.refused(f"a channel {kind.decode(errors='backslashreplace')}")
             self._refuse(sender, OPEN_UNKNOWN_CHANNEL_TYPE, b"only sessions are served here")
-        elif len(self.channels) >= MAX_SESSIONS:
+        elif len(self.channels) >= self.transport.limits.maxSessions:
+            self.transport.visit.reached("max-sessions", "too many sessions")
             self._refuse(sender, OPEN_RESOURCE_SHORTAGE, b"too many sessions on one connection")
         elif maxPacket < MIN_PACKET:
             self._refuse(sender, OPEN_RESOURCE_SHORTAGE, b"packets would have to be too small")
@@ -123,6 +143,8 @@ class Connection(SSHConnection):
             granted = channel.requestReceived(name, packet[reader.at :])
         except ValueError:  # cut short, or a name that is not ASCII
             granted = False
+        if not granted and name in _REFUSALS:
+            self.transport.visit.refused(name.decode())
         if answer and not channel.localClosed:
             self.transport.sendPacket(
                 MSG_CHANNEL_SUCCESS if granted else MSG_CHANNEL_FAILURE,
@@ -203,15 +225,37 @@ class Connection(SSHConnection):
     def sendData(self, channel: Channel, data: bytes) -> None:
         """Send a session's data, and count it."""
         if not channel.localClosed:
-            self.transport.traffic.sent += len(data)
+            self._countSent(channel, len(data))
             head = _DATA.pack(self.channelsToRemoteChannel[channel], len(data))
             self.transport.sendPacket(MSG_CHANNEL_DATA, head + data)
 
     def sendExtendedData(self, channel: Channel, dataType: int, data: bytes) -> None:
         """Send a session's errors, and count them."""
         if not channel.localClosed:
-            self.transport.traffic.sent += len(data)
+            self._countSent(channel, len(data))
             super().sendExtendedData(channel, dataType, data)
+
+    def _countSent(self, channel: Channel, size: int) -> None:
+        traffic = self.transport.traffic
+        traffic.sent += size
+        traffic.moved = self.transport.factory.clock.seconds()
+        channel.sent += size
+
+    def endSessions(self) -> None:
+        """End every session once it has answered all that has come, and then the connection."""
+        self._ending = True
+        for channel in list(self.channels.values()):
+            channel.finish()
+        self._goDownIfEnded()
+
+    def sendClose(self, channel: Channel) -> None:
+        """Close a session's channel, and the connection with the last if it is to end."""
+        super().sendClose(channel)
+        self._goDownIfEnded()
+
+    def _goDownIfEnded(self) -> None:
+        if self._ending and all(channel.localClosed for channel in self.channels.values()):
+            self.transport.goDown()
 
     def pauseProducing(self) -> None:
         """Let every session wait: the client has more to take than it takes."""

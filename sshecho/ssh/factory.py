@@ -9,7 +9,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
-from sshecho.service.limits import REKEY_LIMIT
+from sshecho.service.gate import Gate, Refusal
 from sshecho.ssh.algorithms import HOST_SIGNATURES, MODERN, Policy
 from sshecho.ssh.connection import Connection
 from sshecho.ssh.hostkeys import HostKey
@@ -24,12 +24,9 @@ class EchoSSHFactory(Factory):
         portal: where logins are checked.
         hostKeys: at least one; the first is the one that clients are offered first.
         clock: what time-outs are counted with.
+        gate: who may come in.
         policy: what connections may be protected with.
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
-        rekeyLimit: bytes that a key carries before it is changed.
-
-    Attributes:
-        signers: for each algorithm the host key that signs so, and its public part as a blob.
     """
 
     protocol: type[Transport] = Transport  # type: ignore[assignment]  # which factories build
@@ -40,31 +37,41 @@ class EchoSSHFactory(Factory):
         portal: Portal,
         hostKeys: Sequence[HostKey],
         clock: IReactorTime,
+        gate: Gate,
         policy: Policy = MODERN,
         banner: Callable[[], bytes] = bytes,
-        rekeyLimit: int = REKEY_LIMIT,
     ) -> None:
         self.portal = portal
         self.clock = clock
         self.banner = banner
         self._policy = policy
-        self._rekeyLimit = rekeyLimit
-        self.signers = {
+        self._gate = gate
+        self.useHostKeys(hostKeys)
+
+    def useHostKeys(self, hostKeys: Sequence[HostKey]) -> None:
+        """Show these host keys to the connections to come; the others keep what they know."""
+        self._signers = {
             name: (host.key, host.key.public().blob())
             for host in hostKeys
             for name in host.key.supportedSignatureAlgorithms()
             if name in HOST_SIGNATURES
         }
 
-    def buildProtocol(self, addr: IAddress | None) -> Transport:  # type: ignore[override]
+    def buildProtocol(self, addr: IAddress | None) -> Transport | Refusal:  # type: ignore[override]
         """Return the transport of a new connection."""
+        visit = self._gate.enter("ssh", addr)
+        if isinstance(visit, Refusal):
+            return visit
         transport = Factory.buildProtocol(self, addr)
         assert isinstance(transport, Transport)
         transport.supportedKeyExchanges = self._policy.keyExchanges
         transport.supportedCiphers = self._policy.ciphers
         transport.supportedMACs = self._policy.macs
-        transport.supportedPublicKeys = tuple(self.signers)
-        transport.rekeyLimit = self._rekeyLimit
+        transport.signers = self._signers
+        transport.supportedPublicKeys = tuple(self._signers)
+        transport.visit = visit
+        transport.limits = self._gate.limits
+        transport.rekeyLimit = self._gate.limits.rekeyLimit
         return transport
 
     def getService(self, transport: Transport, service: bytes) -> type[SSHService] | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twisted.internet.protocol import Protocol
 
 from sshecho.cred.keyname import KeyName
-from sshecho.people import peerName
+from sshecho.people import peerName, timestamp
 from sshecho.session import Pty
 
 if TYPE_CHECKING:
@@ -71,10 +70,10 @@ def inspect(channel: SessionChannel) -> dict[str, object]:
         "channel": {"window": channel.remoteWindowLeft, "packet": channel.remoteMaxPacket},
         "environment": _texts(session.env),
         "time": {
-            "connected": _time(transport.begun),
-            "logged_in": _time(transport.login.time),
-            "opened": _time(channel.opened),
-            "now": _time(clock.seconds()),
+            "connected": timestamp(transport.begun),
+            "logged_in": timestamp(transport.login.time),
+            "opened": timestamp(channel.opened),
+            "now": timestamp(clock.seconds()),
         },
         "bytes": {"in": transport.traffic.received, "out": transport.traffic.sent},
     }
@@ -121,8 +120,3 @@ def _text(value: bytes) -> str:
 
 def _texts(values: Mapping[bytes, bytes]) -> dict[str, str]:
     return {_text(name): _text(value) for name, value in values.items()}
-
-
-def _time(seconds: float) -> str:
-    time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return time.replace("+00:00", "Z")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
-from sshecho.people import peerName
+from sshecho.people import escape
 from sshecho.session import ISessionTransport, Pty, Session
 from sshecho.ssh.channel import Channel
 from sshecho.ssh.inspection import INSPECT, Inspection
@@ -23,6 +23,7 @@ MAX_ENV = 64
 """How many environment variables a session keeps."""
 MAX_ENV_BYTES = 16 * 1024
 """How many bytes the names and values of a session's environment may have together."""
+_LONGEST_TOLD = 1024  # bytes of a command that are told
 MAX_TERM = 256
 """How many bytes the name of a terminal may have."""
 
@@ -51,7 +52,7 @@ class SessionChannel(Channel):
         """Begin to wait for requests."""
         super().channelOpen(specificData)
         self.opened = self.conn.transport.factory.clock.seconds()
-        peer = peerName(self.conn.transport.transport.getPeer())
+        peer = self.conn.transport.visit.peer
         terms = self.avatar.terms
         self.session = Session(
             user=self.avatar.user, door="ssh", peer=peer, env=dict(terms.environment)
@@ -143,6 +144,8 @@ class SessionChannel(Channel):
         """Get ready to tell what this server sees of the connection (section 6.5)."""
         name = onlyString(data)
         if name != INSPECT:
+            subsystem = name.decode(errors="backslashreplace")
+            self.conn.transport.visit.refused(f"the subsystem {subsystem}")
             return False
         if self.avatar.terms.command is not None:
             return self._prepare(name)  # whoever has to run something else runs it here too
@@ -171,12 +174,40 @@ class SessionChannel(Channel):
         if self._program is None or self._begun:
             return
         self._begun = True
+        visit = self.conn.transport.visit
+        what, asked = self._asked()
+        visit.tell("session.open", f"{visit.name} began {what}", **asked)
         if self.session.pty is None:
             self.run(self._program)
         else:
             clock = self.conn.transport.factory.clock
             self._terminal = Terminal(self._program, self._greeting, clock)
             self.run(self._terminal)
+
+    def ended(self) -> None:
+        """Tell of the end."""
+        visit, status = self.conn.transport.visit, self.exitStatus
+        how = "" if status is None else f" with status {status}"
+        what, asked = self._asked()
+        visit.tell(
+            "session.close",
+            f"{visit.name} ended {what}{how}",
+            **asked,
+            exit_status=status,
+            received=self.received,
+            sent=self.sent,
+        )
+
+    def _asked(self) -> tuple[str, dict[str, str]]:
+        """Return what the session was opened for, for people and for the audit log."""
+        if isinstance(self._program, Inspection):
+            name = INSPECT.decode()
+            return f"the subsystem {name}", {"request": "subsystem", "subsystem": name}
+        command = self.session.command
+        if command is None:
+            return "a shell", {"request": "shell"}
+        text = escape(command[:_LONGEST_TOLD].decode(errors="backslashreplace"))
+        return f"the command {text}", {"request": "exec", "command": text}
 
 
 def _readSize(reader: Reader) -> tuple[int, int, int, int]:

@@ -28,7 +28,7 @@ from sshecho.ssh.editor import Breath, EndOfInput, Event, Interrupt, LineEditor
 
 _log = Logger()
 
-TURN = 0.01
+TURN = 0.002
 """Seconds of editing after which others have their turn."""
 
 GREETING = b"Login successful, please proceed.\n"

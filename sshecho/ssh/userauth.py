@@ -40,7 +40,7 @@ from twisted.python.failure import Failure
 
 from sshecho.cred.credentials import PublicKey
 from sshecho.cred.realm import ANONYMOUS_USER
-from sshecho.people import because, peerName, tell, userName
+from sshecho.service.penalties import PENALIZED
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.login import Attempt, Login
 from sshecho.ssh.loginrequest import LoginRequest
@@ -49,10 +49,9 @@ from sshecho.wire import Reader
 
 _log = Logger()
 
-MAX_TRIES = 6
-"""Failed requests after which a connection is ended."""
 PASSWORD_DELAY = 1
 """Seconds between a wrong password and the answer."""
+_REQUESTS_FOR_A_TRY = 4  # a key is first shown, and then signed with, by whoever is not guessing
 
 _MESSAGES = {
     MSG_USERAUTH_REQUEST: "MSG_USERAUTH_REQUEST",
@@ -91,6 +90,7 @@ class UserAuth(SSHService):
         self._answering: Deferred[None] | None = None
         self._question: Deferred[bytes] | None = None
         self._refused: list[Attempt] = []
+        self._asked = 0  # requests so far
         self._askedForMethods = False
         self._bannerShown = False
 
@@ -107,10 +107,9 @@ class UserAuth(SSHService):
         Payload (RFC 4252, section 5): user name, service name, method name, then the method's.
         """
         self._requests.append(packet)
-        if len(self._requests) > 2 * MAX_TRIES:
-            self._disconnect(
-                DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, b"too many requests at once"
-            )
+        self._asked += 1
+        if self._asked > _REQUESTS_FOR_A_TRY * self.transport.limits.maxAuthTries:
+            self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, b"too many login requests")
         elif len(self._requests) == 1:
             self._showBanner()
             self._answering = Deferred.fromCoroutine(self._answerAll())
@@ -150,13 +149,14 @@ class UserAuth(SSHService):
             credentials = await self._credentials(request)
         except _Abandoned:
             # A try, but one that gets no answer (RFC 4252, section 5.1).
-            self._report(request, "denied", "asked for something else instead")
-            self._refused.append(request.attempt)
+            self._denied(request, "asked for something else instead")
             self._endIfTooMany()
             return
         try:
             if credentials is None:
                 raise UnauthorizedLogin("not to be had here")
+            if not self.transport.visit.mayTry:
+                raise UnauthorizedLogin(PENALIZED)
             _, avatar, logout = await self.transport.factory.portal.login(
                 credentials, None, IConchUser
             )
@@ -176,6 +176,9 @@ class UserAuth(SSHService):
             logout()
             _log.error("A checker accepted a key that nothing was signed with; denied")
             await self._refuse(request, UnauthorizedLogin())
+        elif not self.transport.visit.mayTry:  # others guessed meanwhile; this may be a guess too
+            logout()
+            await self._refuse(request, UnauthorizedLogin(PENALIZED))
         else:
             self._accept(request, cast(SSHAvatar, avatar), logout)
 
@@ -217,7 +220,7 @@ class UserAuth(SSHService):
 
     def _accept(self, request: LoginRequest, avatar: SSHAvatar, logout: Callable[[], None]) -> None:
         self._answering = None  # which is this; it goes on to its end, and is not to be cancelled
-        self._report(request, "logged in", user=avatar.user)
+        self.transport.visit.entered(avatar.user, self._named(request), request.attempt.key)
         self.transport.loggedIn()
         time = self.transport.factory.clock.seconds()
         self.transport.login = Login(request.attempt, self._refused, time)
@@ -237,8 +240,7 @@ class UserAuth(SSHService):
             _log.failure("A login broke, and was denied")
         # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
         if request.method != b"none" or self._askedForMethods:
-            self._report(request, "denied", why)
-            self._refused.append(request.attempt)
+            self._denied(request, why)
             if request.method in _WITH_PASSWORD:
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
         self._askedForMethods = self._askedForMethods or request.method == b"none"
@@ -246,8 +248,17 @@ class UserAuth(SSHService):
             methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
 
+    def _denied(self, request: LoginRequest, why: str) -> None:
+        self._refused.append(request.attempt)
+        method, key = self._named(request), request.attempt.key
+        self.transport.visit.denied(request.user, method, why, key)
+
     def _endIfTooMany(self) -> bool:
-        tooMany = len(self._refused) >= MAX_TRIES
+        visit = self.transport.visit
+        tooMany = len(self._refused) >= self.transport.limits.maxAuthTries
+        if tooMany:
+            visit.reached("max-auth-tries", "too many failed tries to log in")
+        tooMany = tooMany or not visit.mayTry
         if tooMany:
             why = b"too many authentication failures"
             self._disconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
@@ -265,15 +276,7 @@ class UserAuth(SSHService):
             _log.failure("A login request broke", reason)
         self._disconnect(DISCONNECT_PROTOCOL_ERROR, b"malformed login request")
 
-    def _report(
-        self, request: LoginRequest, what: str, why: str = "", user: bytes | None = None
-    ) -> None:
+    def _named(self, request: LoginRequest) -> str:
+        """Return a method's name; one that is not ours may be anything."""
         known = request.method in (b"none", *self._methods)
-        tell(
-            "ssh: {user} {what} by {method} from {peer}{why}",
-            user=userName(request.user if user is None else user),
-            what=what,
-            method=request.method.decode() if known else "an unknown method",
-            peer=peerName(self.transport.transport.getPeer()),
-            why=because(why),
-        )
+        return request.method.decode() if known else "an unknown method"

@@ -80,7 +80,7 @@ def test_what_is_said(need, serve):
         assert f"ssh -p {server.ssh_port} user@localhost" in text
         assert f"telnet localhost {server.line_port}" in text
         assert "the user is user, the password is pass" in text
-        assert len(server.lines) == 4
+        assert len(server.lines) == 5
 
 
 def test_no_password_is_said(serve):

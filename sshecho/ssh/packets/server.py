@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.transport import (
     DISCONNECT_KEY_EXCHANGE_FAILED,
     DISCONNECT_SERVICE_NOT_AVAILABLE,
@@ -15,6 +18,7 @@ from twisted.conch.ssh.transport import (
     MSG_SERVICE_ACCEPT,
 )
 
+from sshecho.service.closing import sayGoodbye
 from sshecho.ssh.packets.errors import ProtocolError
 from sshecho.ssh.packets.groups import choose
 from sshecho.ssh.packets.keyexchange import (
@@ -32,11 +36,21 @@ class ServerTransport(SSHTransport):
     """The side that shows a host key, and serves.
 
     Attributes:
-        factory: has `getService`, and `signers`: for each algorithm of `supportedPublicKeys` the
-            key that signs so (Conch's) and its public part as a blob.
+        factory: has `getService`.
+        signers: for each algorithm of `supportedPublicKeys` the key that signs so (Conch's) and
+            its public part as a blob.
     """
 
+    __slots__ = ("signers",)
+
+    signers: Mapping[bytes, tuple[Key, bytes]]
+
     _request = b""  # what was said of the group, as it is hashed
+
+    def close(self) -> None:
+        """Close so that what was said arrives, even if the client is still sending."""
+        if sayGoodbye(self.transport):
+            self.transport.resumeProducing()  # to hear when the client closes too
 
     def beginKeyExchange(self, method: Method) -> None:
         """Wait for the client's share, or for what group it wants."""
@@ -71,7 +85,7 @@ class ServerTransport(SSHTransport):
             ourShare, secret = agreement.answer(share)
         except KeyExchangeError as error:
             raise ProtocolError(DISCONNECT_KEY_EXCHANGE_FAILED, str(error)) from None
-        key, blob = self.factory.signers[self.keyAlg]
+        key, blob = self.signers[self.keyAlg]
         hostKey = NS(blob)
         hashed = exchangeHash(
             self._method,

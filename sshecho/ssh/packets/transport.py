@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from sshecho.service.limits import LINGER, REKEY_LIMIT
+from sshecho.service.limits import LINGER, Limits
 from sshecho.session import IStreamTransport
 from sshecho.ssh.packets import negotiation
 from sshecho.ssh.packets.errors import ProtocolError
@@ -45,6 +45,8 @@ KEY_EXCHANGE_TIME = 60
 
 _MOST_HELD = 1 << 20  # bytes that may wait for new keys
 _MOST_JOINED = 1 << 16  # bytes that may wait for the end of a turn
+_TURN = 64  # messages that are handled before others have their turn
+_COST_OF_KEYS = 20  # messages that one of a key exchange counts for: it is much work
 _HELD_MESSAGE = 64  # bytes that a message is counted for above its own
 _LONGEST_VERSION = 255
 _LONGEST_PREFACE = 1 << 12
@@ -118,7 +120,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     supportedPublicKeys: Names = ()
     supportedCiphers: Names = tuple(CIPHERS)
     supportedMACs: Names = tuple(MACS)
-    rekeyLimit = REKEY_LIMIT
+    rekeyLimit = Limits.rekeyLimit
 
     gotVersion = False
     buf = b""  # what came before the version is whole
@@ -132,6 +134,8 @@ class SSHTransport(Protocol, TimeoutMixin):
     _peerSupportsExtensions = False
     _halted = False  # whether nothing more is to be read
     _messages: Iterator[tuple[int, bytes]]  # those that came last
+    _resting = False  # whether the others have their turn, before the rest of those
+    _late = b""  # what came meanwhile
     _joined: list[bytes] | None = None  # what goes out at the end of this turn
     _joinedSize = 0
     _held: list[tuple[int, bytes]] | None = None  # what waits for our new keys
@@ -168,22 +172,52 @@ class SSHTransport(Protocol, TimeoutMixin):
 
     def dataReceived(self, data: bytes) -> None:
         """Handle what has come, and send together all that is answered to it."""
-        if not self._halted:
+        if self._resting:
+            self._late += data  # nothing more is read, but TLS had it already
+        elif not self._halted:
             self._messages = self.incoming.messages(data) if self.gotVersion else self._first(data)
             self._handle()
 
     def _handle(self) -> None:
+        """Handle messages, but no more than are some milliseconds' work: others wait."""
         self._joined = []
+        work = 0
         try:
             for number, payload in self._messages:
                 self.dispatchMessage(number, payload)
                 if self._halted:
+                    break
+                exchange = _FIRST_OF_KEY_EXCHANGE <= number < _FIRST_OF_A_SERVICE
+                work += _COST_OF_KEYS if exchange else 1
+                if work >= _TURN:
+                    self._rest()
                     break
         except ProtocolError as error:
             self.sendDisconnect(error.code, error.why.encode("ascii", "backslashreplace"))
         finally:
             self._rekeyIfDue()
             self._flush()
+
+    def _rest(self) -> None:
+        self._resting = True
+        self.transport.pauseProducing()
+        self.callLater(0, self._goOn)
+
+    def _goOn(self) -> None:
+        """Handle the rest, and what has come meanwhile; then read on."""
+        self._resting = False
+        if self._halted:
+            return
+        self._handle()
+        late, self._late = self._late, b""
+        if late:
+            self.dataReceived(late)
+        if not self._resting and not self._halted:
+            self.readOn()
+
+    def readOn(self) -> None:
+        """Read what comes next."""
+        self.transport.resumeProducing()
 
     def _first(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield the messages behind the version, once that has come."""
@@ -453,18 +487,27 @@ class SSHTransport(Protocol, TimeoutMixin):
         elif self._held is not None or self._due is not None:
             self.setTimeout(KEY_EXCHANGE_TIME)
         else:
-            self.setTimeout(REKEY_INTERVAL)
+            self.sleep()
+
+    def sleep(self) -> None:
+        """Count the time until something is to be done though nothing has come."""
+        self.setTimeout(REKEY_INTERVAL)
+
+    def wake(self) -> None:
+        """Change keys that are old."""
+        if self.outgoing.carried or self.incoming.carried:
+            self.rekey()
+        else:  # whoever is away, with keys that nothing was said under, is left in peace
+            self.sleep()
 
     def timeoutConnection(self) -> None:
-        """Do without what was awaited, or change keys that are old."""
+        """Do without what was awaited, or see to what is to be done."""
         if self.closing:
             self.transport.abortConnection()
         elif self._held is not None or self._due is not None:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"too slow to exchange keys")
-        elif self.outgoing.carried or self.incoming.carried:
-            self.rekey()
-        else:  # whoever is away, with keys that nothing was said under, is left in peace
-            self.awaitNext()
+        else:
+            self.wake()
 
     # The generic messages (section 11).
 
@@ -521,6 +564,10 @@ class SSHTransport(Protocol, TimeoutMixin):
         self.prepareToClose()
         self._send(MSG_DISCONNECT, struct.pack(">L", reason) + NS(desc) + NS(b""))
         self._flush()
+        self.close()
+
+    def close(self) -> None:
+        """Close once what was said has gone out."""
         self.transport.loseConnection()
 
     def prepareToClose(self) -> None:

@@ -1,0 +1,57 @@
+"""Closing: whatever came is answered, and what is said last arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import INegotiated, IReactorTime, ITransport
+from twisted.internet.task import deferLater
+
+_QUIET: Final = 0.05
+"""Seconds without a byte after which all that a client had sent has surely come."""
+_PATIENCE: Final = 1.0
+"""Seconds after which a client that goes on and on is not listened to any more."""
+
+
+def sayGoodbye(transport: ITransport) -> bool:
+    """Close our side once all that was written has gone out; what still comes is to be dropped.
+
+    To close both sides while bytes are unread makes the kernel send a reset, which can overtake
+    what was said last.
+
+    Returns:
+        Whether the other side's end is still awaited; TLS closes both at once.
+    """
+    halfClose = getattr(transport, "loseWriteConnection", None)
+    if halfClose is None or INegotiated.providedBy(transport):
+        transport.loseConnection()
+        return False
+    halfClose()
+    return True
+
+
+async def untilQuiet(clock: IReactorTime, heard: Callable[[], float]) -> None:
+    """Wait until all that a client had sent has come, but not for long.
+
+    Args:
+        clock: what time is told by.
+        heard: returns when something came last.
+    """
+    began = clock.seconds()
+    while True:
+        await deferLater(clock, _QUIET)
+        now = clock.seconds()
+        if now - heard() >= _QUIET or now - began >= _PATIENCE:
+            return
+
+
+async def until(clock: IReactorTime, holds: Callable[[], bool]) -> None:
+    """Wait until something holds, looking now and then.
+
+    Args:
+        clock: what time is told by.
+        holds: whether it does.
+    """
+    while not holds():
+        await deferLater(clock, _QUIET)

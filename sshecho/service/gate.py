@@ -1,0 +1,248 @@
+"""The gate: who may come in, and how many, before anything is read of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    INegotiated,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol
+
+from sshecho.service.events import happened
+from sshecho.service.limits import DRAIN, Limits
+from sshecho.service.penalties import GUESS, PENALIZED, TRY, Penalties
+from sshecho.service.visit import Visit, sourceOf
+
+GREED: Final = 9
+"""How many connections a source may have for each that is still free: so one address alone has
+nine tenths of all at most, and some are left for others."""
+PAUSE: Final = 10.0
+"""Seconds in which a limit is told of once, however often it is reached."""
+
+_TOO_MANY = "too many connections"
+
+
+class Gate:
+    """Counts the connections of all doors, each source address for itself.
+
+    When too many are not logged in, a newcomer takes the place of the one that has waited
+    longest, of the address that has most: so whoever floods the doors floods out itself.
+
+    Args:
+        limits: what to count against.
+        clock: what time is told by.
+        penalizeLoopback: whether failed logins from this machine slow it down too.
+    """
+
+    def __init__(
+        self, limits: Limits, clock: IReactorTime, *, penalizeLoopback: bool = False
+    ) -> None:
+        self.limits = limits
+        self.seconds = clock.seconds
+        self._clock = clock
+        self._penalizeLoopback = penalizeLoopback
+        self._penalties = Penalties()
+        self._visits: dict[Visit, None] = {}
+        self._held: Counter[str] = Counter()
+        self._waiting: dict[str, dict[Visit, None]] = {}  # not logged in, oldest first
+        self._startups = 0
+        self._told: dict[str, _Told] = {}
+        self._closing = False
+        self._empty: Deferred[None] = Deferred()
+        self._cutting: IDelayedCall
+
+    def enter(self, door: str, address: IAddress | None) -> Visit | Refusal:
+        """Let a connection in, or not.
+
+        Args:
+            door: ``"ssh"`` or ``"line"``.
+            address: the client's.
+
+        Returns:
+            Its visit, or the protocol that sends it away.
+        """
+        source = sourceOf(address)
+        if self._closing:
+            return Refusal("the server is going down")
+        if self._wait(source):
+            self.reached("penalties", source, PENALIZED)
+            return Refusal(PENALIZED)
+        free = self.limits.maxConnections - len(self._visits)
+        if self._held[source] >= GREED * free:
+            self.reached("max-connections", source, _TOO_MANY)
+            return Refusal(_TOO_MANY)
+        if self._startups >= self.limits.maxStartups:
+            self._makeRoom(source)
+        visit = Visit(self, door, address, self.seconds())
+        self._visits[visit] = None
+        self._held[source] += 1
+        self._waiting.setdefault(source, {})[visit] = None
+        self._startups += 1
+        return visit
+
+    def _makeRoom(self, newcomer: str) -> None:
+        """Cut the connection that has waited longest, of the source that has most of them."""
+
+        def greed(source: str) -> tuple[int, float]:
+            waiting = self._waiting[source]
+            return len(waiting) + (source == newcomer), -next(iter(waiting)).since
+
+        source = max(self._waiting, key=greed)
+        visit = next(iter(self._waiting[source]))
+        self.reached("max-startups", source, "too many connections without a login")
+        self._settle(visit)
+        if visit.guest is not None:
+            visit.guest.cut("too many connections without a login")
+
+    def loggedIn(self, visit: Visit) -> None:
+        """Count a connection no more among those without a login."""
+        self._settle(visit)
+
+    def _settle(self, visit: Visit) -> None:
+        waiting = self._waiting.get(visit.source, {})
+        if visit in waiting:
+            del waiting[visit]
+            self._startups -= 1
+            if not waiting:
+                del self._waiting[visit.source]
+
+    def left(self, visit: Visit) -> None:
+        """Count a connection no more."""
+        self._settle(visit)
+        del self._visits[visit]
+        self._held[visit.source] -= 1
+        if not self._held[visit.source]:
+            del self._held[visit.source]
+        if self._closing and not self._visits:
+            self._finish()
+
+    # Failed logins.
+
+    def mayTry(self, visit: Visit) -> bool:
+        """Return whether a connection's source needn't wait."""
+        if not self._wait(visit.source):
+            return True
+        self.reached("penalties", visit.source, PENALIZED)
+        return False
+
+    def failed(self, visit: Visit, *, guess: bool) -> None:
+        """Count a failed login.
+
+        Args:
+            visit: of what connection.
+            guess: whether it may have been a guess; keys can't be guessed, but cost something.
+        """
+        if self._isPenalized(visit.source):
+            cost = GUESS if guess else TRY
+            self._penalties.failed(visit.source, self.seconds(), cost)
+
+    def _wait(self, source: str) -> float:
+        return self._penalties.wait(source, self.seconds())
+
+    def _isPenalized(self, source: str) -> bool:
+        if not source:
+            return False
+        return self._penalizeLoopback or not ip_address(source.partition("/")[0]).is_loopback
+
+    # The end.
+
+    def close(self) -> Deferred[None]:
+        """Let nobody in any more, and have everybody leave.
+
+        Returns:
+            A Deferred that fires once the last is gone; who hangs is cut after `DRAIN` seconds.
+        """
+        self._closing = True
+        self._cutting = self._clock.callLater(DRAIN, self._cut)
+        staying = list(self._visits)
+        for visit in staying:
+            if visit.guest is not None:
+                visit.guest.leave()
+        if not staying:
+            self._finish()
+        return self._empty
+
+    def _cut(self) -> None:
+        for visit in list(self._visits):
+            if visit.guest is not None:
+                visit.guest.cut("the server is going down")
+
+    def _finish(self) -> None:
+        if self._cutting.active():
+            self._cutting.cancel()
+        for told in self._told.values():
+            told.timer.cancel()
+        self._told.clear()
+        self._empty.callback(None)
+
+    # What is told.
+
+    def reached(self, limit: str, source: str, text: str) -> None:
+        """Tell that a limit is reached, but not again and again.
+
+        Args:
+            limit: the option that sets it, without its dashes, or what else it is.
+            source: whoever reached it; empty when that is nobody in particular.
+            text: what happened, for people.
+        """
+        told = self._told.get(limit)
+        if told is not None:
+            told.times += 1
+            told.source = source
+            return
+        _tell(limit, source, text)
+        self._told[limit] = _Told(text, source, self._clock.callLater(PAUSE, self._sum, limit))
+
+    def _sum(self, limit: str) -> None:
+        """Tell how often a limit was reached since it was last told."""
+        told = self._told.pop(limit)
+        if told.times:
+            _tell(
+                limit, told.source, f"{told.text}, {told.times} times in {PAUSE:.0f} s", told.times
+            )
+            timer = self._clock.callLater(PAUSE, self._sum, limit)
+            self._told[limit] = _Told(told.text, told.source, timer)
+
+
+@dataclass
+class _Told:
+    """What was told of a limit, and how often it was reached since."""
+
+    text: str
+    source: str
+    timer: IDelayedCall
+    times: int = 0
+
+
+def _tell(limit: str, source: str, text: str, times: int = 1) -> None:
+    where = f" from {source}" if source else ""
+    happened("limit.reached", f"{text}{where} (--{limit})", limit=limit, source=source, times=times)
+
+
+class Refusal(Protocol):
+    """Sends a client away.
+
+    Args:
+        why: what to say, without its end.
+    """
+
+    def __init__(self, why: str) -> None:
+        self._line = f"{why[0].upper()}{why[1:]}, goodbye.\r\n".encode()
+
+    def connectionMade(self) -> None:
+        """Say why, and close."""
+        transport = cast(ITCPTransport, self.transport)
+        if INegotiated.providedBy(transport):  # TLS would wait for the client to begin
+            transport.abortConnection()
+        else:
+            transport.write(self._line)
+            transport.loseConnection()

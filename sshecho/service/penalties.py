@@ -1,0 +1,43 @@
+"""Penalties: failed logins slow down the address that they come from, across connections."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+PENALIZED: Final = "too many failed logins"
+"""What is said of whoever has to wait."""
+GUESS: Final = 5.0
+"""Seconds that a wrong password costs its address."""
+TRY: Final = 1.0
+"""Seconds that any other failed try costs."""
+THRESHOLD: Final = 30.0
+"""Seconds of penalties that an address may have before it has to wait."""
+LARGEST: Final = 600.0
+"""Seconds of penalties that an address has at most."""
+MOST: Final = 1 << 16
+"""Addresses that are remembered; a new one takes the place of the one longest without a try."""
+
+
+class Penalties:
+    """How long each address has to wait: a failed try adds to that, and each second takes one."""
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def failed(self, source: str, now: float, cost: float) -> None:
+        """Count a failed try.
+
+        Args:
+            source: where it came from.
+            now: the time in seconds, whatever they are counted from.
+            cost: in seconds.
+        """
+        until = max(now, self._until.pop(source, now)) + cost
+        self._until[source] = min(until, now + LARGEST)
+        if len(self._until) > MOST:
+            self._until.popitem(last=False)
+
+    def wait(self, source: str, now: float) -> float:
+        """Return how many seconds an address still has to wait, 0 for one that needn't."""
+        return max(0.0, self._until.get(source, now) - now - THRESHOLD + GUESS)

@@ -1,0 +1,222 @@
+"""The visit: one connection as the whole server sees it, from accept to close."""
+
+from __future__ import annotations
+
+import secrets
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+from typing import Protocol as Structure
+
+from twisted.internet.interfaces import IAddress
+
+from sshecho.cred.keyname import KeyName
+from sshecho.people import because, escape, peerName, userName
+from sshecho.service.events import happened
+
+if TYPE_CHECKING:
+    from sshecho.service.gate import Gate
+
+MOST_REFUSALS: Final = 100
+"""Refused requests of a connection that are told of one by one; the rest are counted."""
+
+_NO_GUESS = ("publickey", "none")
+_LONGEST: Final = 1024  # characters of what a client said, where it is kept
+
+
+class Guest(Structure):
+    """A connection as its visit sees it."""
+
+    def leave(self) -> None:
+        """Give the client all that it is owed, then say that the server ends, and close."""
+
+    def cut(self, why: str) -> None:
+        """Close at once; it is said why, to a client that can hear it."""
+
+
+class Visit:
+    """One connection: what limits count it for, and what is told of it.
+
+    Args:
+        gate: who let it in.
+        door: ``"ssh"`` or ``"line"``.
+        address: the client's.
+        now: when it was accepted, in seconds since 1970.
+
+    Attributes:
+        id: its name in the audit log.
+        peer: the client's ``address:port``.
+        source: what its limits and penalties are counted for.
+        loggedIn: whether a user is in.
+        user: who logged in; None before that.
+        why: why it ends, once that is known.
+    """
+
+    __slots__ = (
+        "_gate",
+        "_reached",
+        "_refusals",
+        "door",
+        "guest",
+        "id",
+        "loggedIn",
+        "peer",
+        "since",
+        "source",
+        "user",
+        "why",
+    )
+
+    def __init__(self, gate: Gate, door: str, address: IAddress | None, now: float) -> None:
+        self._gate = gate
+        self.since = now
+        self._refusals = 0
+        self._reached: tuple[str, ...] = ()
+        self.id = secrets.token_hex(6)
+        self.door = door
+        self.peer = peerName(address)
+        self.source = sourceOf(address)
+        self.guest: Guest | None = None
+        self.loggedIn = False
+        self.user: bytes | None = None
+        self.why = ""
+
+    def begin(self, guest: Guest) -> None:
+        """Tell that the client is here.
+
+        Args:
+            guest: the connection.
+        """
+        self.guest = guest
+        self.tell("connection.open", f"connected from {self.peer}")
+
+    def tell(self, event: str, text: str, /, **fields: object) -> None:
+        """Tell of an event of this connection; see `happened`."""
+        happened(
+            event,
+            f"{self.door}: {text}",
+            door=self.door,
+            connection=self.id,
+            peer=self.peer,
+            **fields,
+        )
+
+    @property
+    def mayTry(self) -> bool:
+        """Whether a login from here is looked at, after the failed ones that came before."""
+        return self._gate.mayTry(self)
+
+    def denied(self, user: bytes | None, method: str, why: str, key: KeyName | None = None) -> None:
+        """Tell of a failed try, and count it.
+
+        Args:
+            user: who the client said it is; None when that may be something else.
+            method: how it tried, such as ``"password"``.
+            why: why it failed, which is nobody's business but ours.
+            key: what it showed.
+        """
+        self._gate.failed(self, guess=method not in _NO_GUESS)
+        name = "somebody" if user is None else userName(user)
+        text = f"{name} denied by {method} from {self.peer}{because(why)}"
+        self.tell("login.denied", text, **_login(user, method, key), why=escape(why))
+
+    def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
+        """Tell of a login."""
+        self.user = user
+        self.loggedIn = True
+        self._gate.loggedIn(self)
+        text = f"{userName(user)} logged in by {method} from {self.peer}"
+        self.tell("login.ok", text, **_login(user, method, key))
+
+    def loggedOut(self) -> None:
+        """Tell of a logout, of which there is one for each login."""
+        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self.name[1:-1])
+
+    def refused(self, what: str) -> None:
+        """Tell of a request that is not granted here, unless there were too many.
+
+        Args:
+            what: what was asked for.
+        """
+        self._refusals += 1
+        if self._refusals <= MOST_REFUSALS:
+            what = escape(what[:_LONGEST])
+            text = f"{self.name} was refused {what} from {self.peer}"
+            self.tell("request.refused", text, request=what)
+
+    def reached(self, limit: str, text: str) -> None:
+        """Tell that this connection has reached a limit of its own, once for each.
+
+        Args:
+            limit: the option that sets it, without its dashes.
+            text: what happened, for people.
+        """
+        if limit not in self._reached:
+            self._reached += (limit,)
+            self.tell("limit.reached", f"{self.peer}: {text} (--{limit})", limit=limit)
+
+    def broke(self, why: str) -> None:
+        """Tell that the client broke the protocol.
+
+        Args:
+            why: how.
+        """
+        why = escape(why)
+        self.ends(why)
+        self.tell("protocol.error", f"{self.peer} broke the protocol: {why}", why=why)
+
+    def ends(self, why: str) -> None:
+        """Keep why the connection ends; the first word counts."""
+        self.why = self.why or escape(why[:_LONGEST])
+
+    def end(self, received: int, sent: int) -> None:
+        """Tell that the connection has ended, and count it no more.
+
+        Args:
+            received: bytes of data that its sessions got.
+            sent: bytes of data that they sent.
+        """
+        seconds = round(self._gate.seconds() - self.since, 3)
+        why = self.why or "the client has gone"
+        more = {"refused": self._refusals} if self._refusals > MOST_REFUSALS else {}
+        self.tell(
+            "connection.close",
+            f"{self.peer} disconnected after {seconds:.1f} s: {why}",
+            seconds=seconds,
+            received=received,
+            sent=sent,
+            why=why,
+            **more,
+        )
+        self._gate.left(self)
+
+    @property
+    def name(self) -> str:
+        """The user as people write it."""
+        return "somebody" if self.user is None else userName(self.user)
+
+
+def sourceOf(address: IAddress | None) -> str:
+    """Return what limits and penalties are counted for.
+
+    Returns:
+        An IPv4 address; for IPv6 the network of 64 bits, all of which one client may have; or
+        empty text for whatever is no IP address.
+    """
+    host = getattr(address, "host", None)
+    try:
+        ip = ip_address(str(host).partition("%")[0])
+    except ValueError:
+        return ""
+    if not isinstance(ip, IPv6Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return "::1" if ip.is_loopback else f"{IPv6Address(int(ip) >> 64 << 64)}/64"
+
+
+def _login(user: bytes | None, method: str, key: KeyName | None) -> dict[str, object]:
+    name = None if user is None else userName(user)[1:-1]
+    found: dict[str, object] = {"user": name, "method": method}
+    if key is not None:
+        found |= {"key": key.fingerprint, "key_type": key.type}
+    return found
