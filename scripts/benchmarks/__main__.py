@@ -3,9 +3,14 @@
 import signal
 import sys
 
-from benchmarks import compare, growth, hashing
+from benchmarks import attacks, compare, growth, hashing
 
-COMMANDS = {"compare": compare.main, "growth": growth.main, "hashing": hashing.main}
+COMMANDS = {
+    "attacks": attacks.main,
+    "compare": compare.main,
+    "growth": growth.main,
+    "hashing": hashing.main,
+}
 
 
 def main() -> int:
