@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
-from sshecho.service.closing import sayGoodbye, until, untilQuiet
+from sshecho.service.closing import MOST_DROPPED, sayGoodbye, until, untilQuiet
 from sshecho.service.gate import Gate, Refusal
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.penalties import PENALIZED
@@ -78,6 +78,7 @@ class LineLogin(Protocol, TimeoutMixin):
         self._limits = limits
         self._moved = 0.0  # when a byte went either way
         self._received = self._sent = 0  # bytes of the session
+        self._dropped = 0  # bytes that came behind a goodbye
         self._unsent = 0  # bytes that the client had not taken when that was looked at last
         self._state = _State.LOGIN
         self._buffer = b""
@@ -168,6 +169,10 @@ class LineLogin(Protocol, TimeoutMixin):
                 self._findLine()
             # Read on meanwhile, so that a client that breaks off is noticed, but not for ever.
             if self._state is _State.CHECKING and len(self._buffer) > MAX_WAITING:
+                self.transport.pauseProducing()
+        else:
+            self._dropped += len(data)
+            if self._dropped > MOST_DROPPED:
                 self.transport.pauseProducing()
 
     def send(self, data: bytes) -> None:

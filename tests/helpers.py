@@ -10,6 +10,7 @@ from typing import Any
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -37,6 +38,14 @@ def denied(deferred: Deferred[Any]) -> bool:
 def inline(function, *arguments):
     """Stand in for deferToThread, without a thread."""
     return maybeDeferred(function, *arguments)
+
+
+def turn(clock: Clock) -> None:
+    """Let happen what is due now, but not what that brings about: one turn of a reactor."""
+    for call in [call for call in clock.getDelayedCalls() if call.getTime() <= clock.seconds()]:
+        function, arguments, more = call.func, call.args, call.kw
+        call.cancel()
+        function(*arguments, **more)
 
 
 @contextmanager

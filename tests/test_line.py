@@ -28,6 +28,7 @@ from sshecho.line import (
     TOO_LONG,
     LineFactory,
 )
+from sshecho.service.closing import MOST_DROPPED
 from sshecho.service.gate import Gate
 from sshecho.service.limits import LINGER, Limits
 from sshecho.telnet import DO, IAC, SB, SE, WILL, WONT
@@ -191,6 +192,14 @@ def test_too_long(newline):
     door = Door().send(b"x" * (MAX_LOGIN_LINE + 2) + newline)
     assert door.received == TOO_LONG
     assert door.closed
+
+
+def test_what_comes_behind_a_goodbye():
+    """Who is told goodbye and goes on and on is not read from any more."""
+    door = Door().send(b"user wrong\n").send(bytes(MOST_DROPPED))
+    assert door.transport.producerState == "producing"
+    door.send(b"x")
+    assert door.transport.producerState == "paused"
 
 
 def test_just_fits():

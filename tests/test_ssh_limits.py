@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from helpers import logged
+from helpers import logged, turn
 from sshpair import (
     CLOSE,
     DATA,
@@ -18,6 +18,7 @@ from sshpair import (
     OPEN_FAILURE,
     REQUEST,
     REQUEST_FAILURE,
+    SERVICE_ACCEPT,
     SERVICE_REQUEST,
     USERAUTH_FAILURE,
     USERAUTH_REQUEST,
@@ -33,6 +34,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 
+from sshecho.service.closing import MOST_DROPPED
 from sshecho.service.limits import DRAIN
 from sshecho.ssh.hostkeys import HostKey
 from sshecho.ssh.userauth import PASSWORD_DELAY
@@ -79,18 +81,14 @@ def told(events, *names):
 def test_others_have_their_turn(pair):
     """Of many messages that come at once only some are handled before others have their turn."""
     pair.login()
+    said = []
+    pair.serverTCP.write = said.append
     for _ in range(1000):
         pair.client.sendPacket(*KEEPALIVE)
     pair.pump.flush()
-    first = len(pair.take())
-    assert 0 < first < 100
-    pair.clock.advance(0)
-    pair.clientClock.advance(0)
-    pair.pump.flush()
-    assert 0 < len(pair.take()) < 100
-    pair.flush()
-    pair.send(*KEEPALIVE)
-    assert {number for number, _ in pair.take()} == {REQUEST_FAILURE}
+    first = sum(map(len, said))
+    turn(pair.clock)
+    assert 0 < first < sum(map(len, said)) / 10
 
 
 def test_nothing_is_lost_in_turns(pair):
@@ -114,6 +112,36 @@ def test_gone_in_the_middle_of_a_turn(pair):
     pair.clock.advance(0)
     assert pair.log == [(b"user", "login"), (b"user", "logout")]
     assert pair.clock.getDelayedCalls() == []
+
+
+def test_newcomers_have_their_turn(pair):
+    """While those not logged in ask for much, each has its turn, and who is in does not wait."""
+    channel = Channel(pair.login()).request(b"shell")
+    pair.take()
+    newcomers = [pair.another() for _ in range(3)]
+    pair.gate.turns.later("somebody", lambda: None)
+    for each in newcomers:
+        each.client.sendPacket(SERVICE_REQUEST, NS(b"ssh-userauth"))
+        each.pump.flush()
+    assert [each.take() for each in newcomers] == [[]] * 3
+    channel.data(b"Hi")
+    assert channel.takeData() == b"Hi"
+    pair.clock.advance(0)
+    for each in newcomers:
+        each.flush()
+        assert each.take() == [(SERVICE_ACCEPT, NS(b"ssh-userauth"))]
+
+
+def test_what_comes_behind_a_goodbye(pair):
+    """Who is told goodbye and goes on and on is not read from any more."""
+    pair.login().server.close = lambda: None
+    pair.server.sendDisconnect(11, b"bye")
+    paused = []
+    pair.serverTCP.pauseProducing = lambda: paused.append(True)
+    pair.server.dataReceived(bytes(MOST_DROPPED))
+    assert not paused
+    pair.server.dataReceived(b"x")
+    assert paused
 
 
 # Floods.

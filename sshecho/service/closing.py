@@ -12,6 +12,8 @@ _QUIET: Final = 0.05
 """Seconds without a byte after which all that a client had sent has surely come."""
 _PATIENCE: Final = 1.0
 """Seconds after which a client that goes on and on is not listened to any more."""
+MOST_DROPPED: Final = 1 << 18
+"""Bytes that are read behind a goodbye, to hear when the other side closes too."""
 
 
 def sayGoodbye(transport: ITransport) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
@@ -24,6 +25,10 @@ from sshecho.service.start import StartError
 
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
 """Endpoints of which we know where their clients come from."""
+
+_BACKLOG = 128
+"""Connections that wait to be accepted. With more, a flood keeps the reactor busy accepting; with
+less, such as Twisted's 50, it soon keeps the others out."""
 
 _NOT_FOR_OTHERS = "the demonstration login is for loopback addresses only; give --auth"
 
@@ -87,6 +92,9 @@ class Door(Service):
             self._port.stopListening()
             self._port = None
             raise self._startError(_NOT_FOR_OTHERS)
+        listener = getattr(self._port, "socket", None)
+        if isinstance(listener, socket.socket) and "backlog=" not in self._description:
+            listener.listen(_BACKLOG)
 
     def _isLoopback(self, port: IListeningPort) -> bool:
         host = getattr(port.getHost(), "host", None)

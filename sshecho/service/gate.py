@@ -20,6 +20,7 @@ from twisted.internet.protocol import Protocol
 from sshecho.service.events import happened
 from sshecho.service.limits import DRAIN, Limits
 from sshecho.service.penalties import GUESS, PENALIZED, TRY, Penalties
+from sshecho.service.turns import Turns
 from sshecho.service.visit import Visit, sourceOf
 
 GREED: Final = 9
@@ -41,6 +42,9 @@ class Gate:
         limits: what to count against.
         clock: what time is told by.
         penalizeLoopback: whether failed logins from this machine slow it down too.
+
+    Attributes:
+        turns: where dear work of all connections waits for its turn.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Gate:
         self.seconds = clock.seconds
         self._clock = clock
         self._penalizeLoopback = penalizeLoopback
+        self.turns = Turns(clock)
         self._penalties = Penalties()
         self._visits: dict[Visit, None] = {}
         self._held: Counter[str] = Counter()
@@ -82,7 +87,7 @@ class Gate:
             return Refusal(_TOO_MANY)
         if self._startups >= self.limits.maxStartups:
             self._makeRoom(source)
-        visit = Visit(self, door, address, self.seconds())
+        visit = Visit(self, door, address, source, self.seconds())
         self._visits[visit] = None
         self._held[source] += 1
         self._waiting.setdefault(source, {})[visit] = None
@@ -182,6 +187,7 @@ class Gate:
         for told in self._told.values():
             told.timer.cancel()
         self._told.clear()
+        self.turns.stop()
         self._empty.callback(None)
 
     # What is told.

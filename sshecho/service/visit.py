@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress
 from sshecho.cred.keyname import KeyName
 from sshecho.people import because, escape, peerName, userName
 from sshecho.service.events import happened
+from sshecho.service.turns import Turns
 
 if TYPE_CHECKING:
     from sshecho.service.gate import Gate
@@ -40,12 +41,14 @@ class Visit:
         gate: who let it in.
         door: ``"ssh"`` or ``"line"``.
         address: the client's.
+        source: what its limits and penalties are counted for; see `sourceOf`.
         now: when it was accepted, in seconds since 1970.
 
     Attributes:
         id: its name in the audit log.
         peer: the client's ``address:port``.
         source: what its limits and penalties are counted for.
+        turns: where dear work of its waits for its turn.
         loggedIn: whether a user is in.
         user: who logged in; None before that.
         why: why it ends, once that is known.
@@ -66,7 +69,9 @@ class Visit:
         "why",
     )
 
-    def __init__(self, gate: Gate, door: str, address: IAddress | None, now: float) -> None:
+    def __init__(
+        self, gate: Gate, door: str, address: IAddress | None, source: str, now: float
+    ) -> None:
         self._gate = gate
         self.since = now
         self._refusals = 0
@@ -74,7 +79,7 @@ class Visit:
         self.id = secrets.token_hex(6)
         self.door = door
         self.peer = peerName(address)
-        self.source = sourceOf(address)
+        self.source = source
         self.guest: Guest | None = None
         self.loggedIn = False
         self.user: bytes | None = None
@@ -99,6 +104,11 @@ class Visit:
             peer=self.peer,
             **fields,
         )
+
+    @property
+    def turns(self) -> Turns:
+        """Where dear work waits for its turn."""
+        return self._gate.turns
 
     @property
     def mayTry(self) -> bool:

@@ -122,13 +122,25 @@ class Transport(ServerTransport):
             self.visit.end(self.traffic.received, self.traffic.sent)
 
     def dataReceived(self, data: bytes) -> None:
-        """Handle what has come, but not without end before the login."""
+        """Handle what has come; before the login not without end, and in its turn."""
         self.heard = self.factory.clock.seconds()
-        if not self._loggedIn and not self.closing:
-            self._early += len(data)
-            if self._early > _MOST_BEFORE_LOGIN:
-                self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"too much before the login")
-        super().dataReceived(data)
+        if self._loggedIn or self.closing:
+            self._take(data)
+            return
+        self._early += len(data)
+        if self._early > _MOST_BEFORE_LOGIN:
+            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"too much before the login")
+        elif self._resting:
+            self._take(data)
+        else:
+            self._late, self._resting = data, True
+            self.visit.turns.take(self.visit.source, self._goOn)
+            if self._resting:
+                self.transport.pauseProducing()
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do something when the others had their turn."""
+        self.visit.turns.later(self.visit.source, work)
 
     def loggedIn(self) -> None:
         """Let the client be as slow as it likes, and send larger packets."""

@@ -98,7 +98,7 @@ def test_no_ssh_at_all(server):
     """A client that speaks no SSH is told to go, whatever it goes on to send."""
     connection = target(server).connect(server.ssh_port)
     with cheap(server):
-        offer(connection, NOISE, OFFERED)
+        assert offer(connection, NOISE, OFFERED) < OFFERED
         assert closedWithin(connection, 10)
 
 

@@ -78,12 +78,18 @@ class Agreed:
 
 def write(offer: Offer) -> bytes:
     """Return a KEXINIT's payload: cookie, ten name-lists, guess, four reserved bytes."""
+    return os.urandom(_COOKIE) + _written(offer)
+
+
+@lru_cache(16)
+def _written(offer: Offer) -> bytes:
+    """Return all but the cookie, which alone changes with each connection."""
     lists = (
         *(offer.keyExchanges, offer.hostKeys),
         *(*offer.ciphers, *offer.macs, *offer.compressions, *offer.languages),
     )
     names = b"".join(NS(b",".join(names)) for names in lists)
-    return os.urandom(_COOKIE) + names + bytes([offer.guessed]) + bytes(4)
+    return names + bytes([offer.guessed]) + bytes(4)
 
 
 def read(payload: bytes) -> Offer:

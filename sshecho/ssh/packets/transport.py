@@ -27,6 +27,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
+from sshecho.service.closing import MOST_DROPPED
 from sshecho.service.limits import LINGER, Limits
 from sshecho.session import IStreamTransport
 from sshecho.ssh.packets import negotiation
@@ -136,6 +137,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     _messages: Iterator[tuple[int, bytes]]  # those that came last
     _resting = False  # whether the others have their turn, before the rest of those
     _late = b""  # what came meanwhile
+    _dropped = 0  # bytes that came behind a goodbye
     _joined: list[bytes] | None = None  # what goes out at the end of this turn
     _joinedSize = 0
     _held: list[tuple[int, bytes]] | None = None  # what waits for our new keys
@@ -152,6 +154,7 @@ class SSHTransport(Protocol, TimeoutMixin):
         self.peerExtensions: dict[bytes, bytes] = {}
         self.incoming = Incoming()
         self.outgoing = Outgoing()
+        self._messages = iter(())
         self._joined = [self.ourVersionString, b"\r\n"]
         self.sendKexInit()
         self._flush()
@@ -172,11 +175,18 @@ class SSHTransport(Protocol, TimeoutMixin):
 
     def dataReceived(self, data: bytes) -> None:
         """Handle what has come, and send together all that is answered to it."""
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self._resting:
             self._late += data  # nothing more is read, but TLS had it already
         elif not self._halted:
             self._messages = self.incoming.messages(data) if self.gotVersion else self._first(data)
             self._handle()
+        elif self.closing:
+            self._dropped += len(data)
+            if self._dropped > MOST_DROPPED:
+                self.transport.pauseProducing()
 
     def _handle(self) -> None:
         """Handle messages, but no more than are some milliseconds' work: others wait."""
@@ -201,7 +211,11 @@ class SSHTransport(Protocol, TimeoutMixin):
     def _rest(self) -> None:
         self._resting = True
         self.transport.pauseProducing()
-        self.callLater(0, self._goOn)
+        self.later(self._goOn)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do something when the others had their turn; may be overridden."""
+        self.callLater(0, work)
 
     def _goOn(self) -> None:
         """Handle the rest, and what has come meanwhile; then read on."""
@@ -211,7 +225,7 @@ class SSHTransport(Protocol, TimeoutMixin):
         self._handle()
         late, self._late = self._late, b""
         if late:
-            self.dataReceived(late)
+            self._take(late)
         if not self._resting and not self._halted:
             self.readOn()
 
