@@ -3,11 +3,12 @@
 import signal
 import sys
 
-from benchmarks import attacks, compare, growth, hashing
+from benchmarks import attacks, compare, denials, growth, hashing
 
 COMMANDS = {
     "attacks": attacks.main,
     "compare": compare.main,
+    "denials": denials.main,
     "growth": growth.main,
     "hashing": hashing.main,
 }

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,43 +18,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bcrypt
+from attacking.attacker import Target
 
-PASSWORD = b"secret"
+from benchmarks.linedoor import serving
 
 
 @contextmanager
-def serving(cost: int) -> Iterator[int]:
-    """Run a server whose users have hashes of a cost; yield the port of its line door."""
+def users(cost: int) -> Iterator[str]:
+    """Write a file of users whose hashes have a cost; yield what --auth takes."""
     with tempfile.TemporaryDirectory() as folder:
-        users = Path(folder) / "users"
-        users.write_bytes(b"user:" + bcrypt.hashpw(PASSWORD, bcrypt.gensalt(cost)) + b"\n")
-        users.chmod(0o600)
-        command = [sys.executable, "-m", "sshecho", "serve", "--ssh", "off"]
-        command += ["--line", "tcp:0:interface=127.0.0.1", "--auth", f"file:{users}"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        try:
-            assert process.stderr is not None
-            found = re.search(r"line door at 127\.0\.0\.1:(\d+)", process.stderr.readline())
-            assert found is not None
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            yield int(found[1])
-        finally:
-            process.terminate()
-            process.wait()
+        path = Path(folder) / "users"
+        path.touch(0o600)
+        path.write_bytes(Target.user + b":" + bcrypt.hashpw(Target.password, bcrypt.gensalt(cost)))
+        yield f"file:{path}"
 
 
-def login(port: int) -> socket.socket:
-    """Return a session."""
-    session = socket.create_connection(("127.0.0.1", port))
-    session.sendall(b"user " + PASSWORD + b"\n")
-    assert session.recv(1000).startswith(b"Login successful")
-    return session
-
-
-def log_in_and_out(port: int, stop: threading.Event) -> None:
+def logInAndOut(target: Target, stop: threading.Event) -> None:
     """Log in again and again."""
     while not stop.is_set():
-        login(port).close()
+        target.lineSession().close()
 
 
 def echoes(session: socket.socket, seconds: float) -> list[float]:
@@ -83,13 +62,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=4, help="how long a round takes")
     options = parser.parse_args(arguments)
     results: dict[str, list[tuple[float, float]]] = {"alone": [], "with logins": []}
-    with serving(options.cost) as port, login(port) as session:
+    with (
+        users(options.cost) as auth,
+        serving(auth) as target,
+        target.lineSession() as session,
+    ):
         session.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(options.rounds):
             for name, count in (("alone", 0), ("with logins", options.logins)):
                 stop = threading.Event()
                 others = [
-                    threading.Thread(target=log_in_and_out, args=(port, stop)) for _ in range(count)
+                    threading.Thread(target=logInAndOut, args=(target, stop)) for _ in range(count)
                 ]
                 for other in others:
                     other.start()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -56,18 +55,6 @@ def test_ways_to_run_it(serve, command):
                 while piece := connection.recv(1000):
                     received += piece
                 assert received == b"Login successful, please proceed.\r\nHi\r\n"
-
-
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_end(serve, stop):
-    """A signal ends it with status 0, and whoever is in is cut."""
-    with serve() as server, server.connect() as connection:
-        connection.sendall(b"user pass\n")
-        assert connection.recv(1000)
-        server.process.send_signal(stop)
-        assert connection.recv(1000) == b""
-        assert server.process.wait(PATIENCE) == 0
-    assert not any("Traceback" in line for line in server.lines), server.lines
 
 
 def test_what_is_said(need, serve):
