@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from copy import copy
 from pathlib import Path
 
 from attacking.client import Client
@@ -75,13 +76,7 @@ class Pair:
 
     def another(self):
         """Return another connection of the same client to the same server."""
-        pair = Pair.__new__(Pair)
-        pair.log, pair.clock, pair.gate, pair.factory = (
-            self.log,
-            self.clock,
-            self.gate,
-            self.factory,
-        )
+        pair = copy(self)
         pair._connect()
         return pair
 

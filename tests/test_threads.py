@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import textwrap
+from threading import Event, Thread
 
 import pytest
-from helpers import result
+from helpers import logged, result
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError
+from twisted.logger import formatEvent
 
-from sshecho.cred.threads import Queue
+from sshecho.cred.threads import Pool, Queue
 
 GENEROUS = 30
 """Seconds for a program that takes less than one, and would hang for longer if it hung."""
@@ -208,3 +210,37 @@ def test_too_many():
     last = queue.run(int, "2")
     threads.work()
     assert result(last) == 2
+
+
+class Reluctant(Thread):
+    """A thread that the system may not let start."""
+
+    allowed = True
+
+    def start(self):
+        if not self.allowed:
+            raise RuntimeError("can't start new thread")
+        super().start()
+
+
+def test_no_thread(monkeypatch):
+    """Without a thread nobody gets in, which is said once; with one again, they do."""
+    monkeypatch.setattr(Pool, "threadFactory", Reluctant)
+    pool = Pool(0, 1, "checkers")
+    pool.start()
+    queue = Queue(Waiting(), pool, 2)
+    monkeypatch.setattr(Reluctant, "allowed", False)
+    with logged() as seen:
+        for _ in range(5):
+            with pytest.raises(UnauthorizedLogin, match="no thread"):
+                result(queue.run(int, "1"))
+        monkeypatch.setattr(Reluctant, "allowed", True)
+        done = Event()
+        queue.run(done.set)
+        assert done.wait(GENEROUS)
+    pool.stop()
+    said = [formatEvent(event) for event in seen]
+    assert said == [
+        "the checkers have no thread: can't start new thread; until it is mended it lets nobody in",
+        "the threads of the checkers: it is mended, and lets people in again",
+    ]

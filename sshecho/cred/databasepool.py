@@ -66,7 +66,7 @@ class DatabasePool(adbapi.ConnectionPool):
 
     def start(self) -> None:
         """Start the threads; called when the reactor runs."""
-        self.threadpool = Pool(0, CONNECTIONS, "database")
+        self.threadpool = Pool(0, CONNECTIONS, "database's queries")
         super().start()
 
     def connect(self) -> Connection:

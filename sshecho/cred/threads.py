@@ -15,6 +15,8 @@ from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from sshecho.cred.outage import Outage
+
 _PATIENCE = 0.2
 """Seconds to wait for the threads' work when the program ends."""
 
@@ -43,6 +45,32 @@ class Pool(ThreadPool):
     """A pool of threads that may hang."""
 
     threadFactory: type[Thread] = _Daemon
+
+    def __init__(self, least: int, most: int, name: str) -> None:
+        super().__init__(least, most, name)
+        self._outage = Outage(f"the threads of the {name}")
+
+    def callInThreadWithCallback(
+        self,
+        onResult: Callable[[bool, T], object] | None,
+        func: Callable[P, T],
+        *args: P.args,
+        **kw: P.kwargs,
+    ) -> None:
+        """Call a function in a thread, and then, there, another with whether it went well.
+
+        When the system has no thread for it, the result is an UnauthorizedLogin, and that is said.
+        """
+        try:
+            super().callInThreadWithCallback(onResult, func, *args, **kw)
+        except RuntimeError as error:
+            self.threads.pop()  # which has not started
+            self._outage.began(f"the {self.name} have no thread: {error}")
+            if onResult is not None:
+                denial = Failure(UnauthorizedLogin("no thread can be started"))
+                onResult(False, cast(T, denial))
+        else:
+            self._outage.ended()
 
     def stop(self) -> None:
         """Stop, and wait for the threads to end, but for all of them together not long."""
