@@ -14,7 +14,7 @@ from twisted.python.usage import UsageError
 from sshecho import passwd, tap
 from sshecho.options import Options
 from sshecho.probe import command as probe
-from sshecho.service.console import makeConsole
+from sshecho.service.console import Console
 
 
 class MainOptions(Options):
@@ -69,7 +69,7 @@ def serve(options: tap.Options) -> int:
     from twisted.internet import reactor as theReactor
 
     reactor = IReactorCore(theReactor)
-    globalLogBeginner.beginLoggingTo([makeConsole(sys.stderr)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([Console(sys.stderr)], redirectStandardIO=False)
     service = tap.makeService(options, reactor)
     service.privilegedStartService()
     service.startService()

@@ -26,8 +26,14 @@ def escape(text: str) -> str:
 
 
 def userName(user: bytes) -> str:
-    """Return a user's name as people and logs write it: quoted, odd things escaped, not long."""
+    """Return a user's name as people write it: quoted, odd things escaped, not long."""
     name = repr(user[:_LONGEST_NAME].decode("utf-8", "backslashreplace"))
+    return name if len(user) <= _LONGEST_NAME else f"{name}..."
+
+
+def plainName(user: bytes) -> str:
+    """Return a user's name as the audit log keeps it: odd things escaped, not long."""
+    name = escape(user[:_LONGEST_NAME].decode("utf-8", "backslashreplace"))
     return name if len(user) <= _LONGEST_NAME else f"{name}..."
 
 

@@ -5,12 +5,12 @@ import io
 from twisted.logger import Logger, LogPublisher
 
 from sshecho.people import escape
-from sshecho.service.console import makeConsole
+from sshecho.service.console import Console
 
 
 def logger(namespace):
     stream = io.StringIO()
-    publisher = LogPublisher(makeConsole(stream))
+    publisher = LogPublisher(Console(stream))
     return Logger(namespace, observer=publisher), stream
 
 

@@ -10,7 +10,7 @@ from typing import Protocol as Structure
 from twisted.internet.interfaces import IAddress
 
 from sshecho.cred.keyname import KeyName
-from sshecho.people import because, escape, peerName, userName
+from sshecho.people import because, escape, peerName, plainName, userName
 from sshecho.service.events import happened
 from sshecho.service.turns import Turns
 
@@ -50,7 +50,7 @@ class Visit:
         source: what its limits and penalties are counted for.
         turns: where dear work of its waits for its turn.
         loggedIn: whether a user is in.
-        user: who logged in; None before that.
+        name: who logged in, as people write it.
         why: why it ends, once that is known.
     """
 
@@ -58,14 +58,15 @@ class Visit:
         "_gate",
         "_reached",
         "_refusals",
+        "_user",
         "door",
         "guest",
         "id",
         "loggedIn",
+        "name",
         "peer",
         "since",
         "source",
-        "user",
         "why",
     )
 
@@ -82,7 +83,8 @@ class Visit:
         self.source = source
         self.guest: Guest | None = None
         self.loggedIn = False
-        self.user: bytes | None = None
+        self.name = "somebody"
+        self._user: str | None = None
         self.why = ""
 
     def begin(self, guest: Guest) -> None:
@@ -131,15 +133,15 @@ class Visit:
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
-        self.user = user
+        self.name, self._user = userName(user), plainName(user)
         self.loggedIn = True
         self._gate.loggedIn(self)
-        text = f"{userName(user)} logged in by {method} from {self.peer}"
+        text = f"{self.name} logged in by {method} from {self.peer}"
         self.tell("login.ok", text, **_login(user, method, key))
 
     def loggedOut(self) -> None:
         """Tell of a logout, of which there is one for each login."""
-        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self.name[1:-1])
+        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self._user)
 
     def refused(self, what: str) -> None:
         """Tell of a request that is not granted here, unless there were too many.
@@ -199,11 +201,6 @@ class Visit:
         )
         self._gate.left(self)
 
-    @property
-    def name(self) -> str:
-        """The user as people write it."""
-        return "somebody" if self.user is None else userName(self.user)
-
 
 def sourceOf(address: IAddress | None) -> str:
     """Return what limits and penalties are counted for.
@@ -225,7 +222,7 @@ def sourceOf(address: IAddress | None) -> str:
 
 
 def _login(user: bytes | None, method: str, key: KeyName | None) -> dict[str, object]:
-    name = None if user is None else userName(user)[1:-1]
+    name = None if user is None else plainName(user)
     found: dict[str, object] = {"user": name, "method": method}
     if key is not None:
         found |= {"key": key.fingerprint, "key_type": key.type}
