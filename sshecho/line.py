@@ -112,6 +112,7 @@ class LineLogin(Protocol, TimeoutMixin):
         if self._state is _State.SESSION:
             self._checkIdle()
         elif self._state is not _State.GOODBYE:
+            self._visit.reached("login-grace", "too slow to log in")
             self.cut("too slow to log in")
         else:
             before, self._unsent = self._unsent, unsent(self.transport)
@@ -127,6 +128,7 @@ class LineLogin(Protocol, TimeoutMixin):
         if left > 0:
             self.setTimeout(left)
         else:
+            self._visit.reached("idle-timeout", "idle")
             self._visit.ends("idle")
             self._goodbye(b"")
 

@@ -59,6 +59,12 @@ def logged() -> Iterator[list[LogEvent]]:
         globalLogPublisher.removeObserver(events.append)
 
 
+def told(events: list[LogEvent], *names: str) -> list[dict[str, Any]]:
+    """Return the audited events of these names, or all."""
+    audits = [event["audit"] for event in events if "audit" in event]
+    return [audit for audit in audits if not names or audit["event"] in names]
+
+
 @implementer(IUsernamePassword)
 class Password:
     """Credentials that are no more than a user name and a password."""

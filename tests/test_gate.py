@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from helpers import logged
+from helpers import logged, told
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -50,10 +50,6 @@ class Guest:
 @pytest.fixture
 def clock():
     return Clock()
-
-
-def events(seen, name):
-    return [event["audit"] for event in seen if event["audit"]["event"] == name]
 
 
 def test_startups(clock):
@@ -111,12 +107,12 @@ def test_limits_are_told_once(clock):
     with logged() as seen:
         for _ in range(103):
             Guest(gate)
-        assert [event["times"] for event in events(seen, "limit.reached")] == [1]
+        assert [event["times"] for event in told(seen, "limit.reached")] == [1]
         clock.advance(PAUSE)
         clock.advance(PAUSE)
-    told = events(seen, "limit.reached")
-    assert [event["times"] for event in told] == [1, 99]
-    assert {event["limit"] for event in told} == {"max-startups"}
+    events = told(seen, "limit.reached")
+    assert [event["times"] for event in events] == [1, 99]
+    assert {event["limit"] for event in events} == {"max-startups"}
     assert clock.getDelayedCalls() == []
 
 
@@ -218,7 +214,7 @@ def test_everything_is_told_before_the_end(clock):
     with logged() as seen:
         gate.close().addCallback(lambda _: seen.append("end"))
     assert seen[-1] == "end"
-    assert events(seen[:-1], "connection.close")
+    assert told(seen[:-1], "connection.close")
 
 
 def test_refusals_are_bounded(clock):
@@ -228,10 +224,10 @@ def test_refusals_are_bounded(clock):
         for _ in range(MOST_REFUSALS + 5):
             guest.visit.refused("x11\x1b")
         guest.end()
-    told = events(seen, "request.refused")
-    assert len(told) == MOST_REFUSALS
-    assert told[0]["request"] == "x11\\x1b"
-    assert events(seen, "connection.close")[0]["refused"] == MOST_REFUSALS + 5
+    events = told(seen, "request.refused")
+    assert len(events) == MOST_REFUSALS
+    assert events[0]["request"] == "x11\\x1b"
+    assert told(seen, "connection.close")[0]["refused"] == MOST_REFUSALS + 5
 
 
 def test_refusal():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from helpers import logged, turn
+from helpers import logged, told, turn
 from sshpair import (
     CLOSE,
     DATA,
@@ -67,12 +67,6 @@ def goodbyes(packets):
         for number, payload in packets
         if number == DISCONNECT
     ]
-
-
-def told(events, *names):
-    """Return the audited events of these names, or all."""
-    audits = [event["audit"] for event in events if "audit" in event]
-    return [audit for audit in audits if not names or audit["event"] in names]
 
 
 # Turns.
