@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum, auto
 
 from twisted.cred.credentials import Anonymous, ICredentials, UsernamePassword
@@ -13,7 +13,6 @@ from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
     IHalfCloseableProtocol,
-    IProtocol,
     IReactorTime,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -23,13 +22,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
+from sshecho.linesession import LineSession
 from sshecho.service.closing import MOST_DROPPED, sayGoodbye, until, untilQuiet
 from sshecho.service.gate import Gate, Refusal
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.penalties import PENALIZED
 from sshecho.service.sockets import LARGEST_READ, probe, readAtMost, unsent
 from sshecho.service.visit import Visit
-from sshecho.session import ISessionTransport, IStreamTransport, Session, endInput
+from sshecho.session import IStreamTransport, Session
 from sshecho.telnet import IAC, Telnet, TelnetError
 
 MAX_LOGIN_LINE = 1024
@@ -77,17 +77,15 @@ class LineLogin(Protocol, TimeoutMixin):
         self._visit = visit
         self._limits = limits
         self._moved = 0.0  # when a byte went either way
-        self._received = self._sent = 0  # bytes of the session
         self._dropped = 0  # bytes that came behind a goodbye
         self._unsent = 0  # bytes that the client had not taken when that was looked at last
         self._state = _State.LOGIN
         self._buffer = b""
-        self._readClosed = False  # whether nothing more will come, and that is still to be told
         self._method = "password"
         self._halfClosed = False  # whether the client has closed its side
         self._telnet: Telnet | None = None
         self._greeted = False  # whether the first byte has come, which decides about Telnet
-        self._application: IProtocol | None = None
+        self._session: LineSession | None = None
         self._checking: Deferred[None] | None = None
         self._leaving: Deferred[None] | None = None
         self._logout: Callable[[], None] | None = None
@@ -146,9 +144,8 @@ class LineLogin(Protocol, TimeoutMixin):
     async def _leave(self) -> None:
         if self._state is _State.SESSION:
             await untilQuiet(self._clock, lambda: self._moved)
-        if self._state is _State.SESSION:
-            self._readClosed = True
-            self.deliver()
+        if self._session is not None and self._state is _State.SESSION:
+            self._session.endOfInput()
         elif self._state is not _State.GOODBYE:
             self._goodbye(GOING_DOWN)
         await until(self._clock, self._isOver)
@@ -162,9 +159,8 @@ class LineLogin(Protocol, TimeoutMixin):
         """Take the first line to the portal, and the rest to the application."""
         self._moved = self._clock.seconds()
         data = self._decode(data)
-        if self._state is _State.SESSION:
-            self._buffer += data
-            self.deliver()
+        if self._session is not None and self._state is _State.SESSION:
+            self._session.dataReceived(data)
         elif self._state in (_State.LOGIN, _State.CHECKING):
             self._buffer += data
             if self._state is _State.LOGIN:
@@ -180,7 +176,6 @@ class LineLogin(Protocol, TimeoutMixin):
     def send(self, data: bytes) -> None:
         """Send a session's data."""
         self._moved = self._clock.seconds()
-        self._sent += len(data)
         self.transport.write(data if self._telnet is None else Telnet.escape(data))
 
     def _decode(self, data: bytes) -> bytes:
@@ -208,7 +203,7 @@ class LineLogin(Protocol, TimeoutMixin):
             self._state = _State.CHECKING
             self._checking = Deferred.fromCoroutine(self._login(line))
             self._checking.addErrback(self._broken)
-        elif self._readClosed:
+        elif self._halfClosed:
             self._goodbye(DENIED if line else b"")
 
     async def _login(self, line: bytes) -> None:
@@ -266,25 +261,15 @@ class LineLogin(Protocol, TimeoutMixin):
             readAtMost(self.transport, LARGEST_READ)
         self._state = _State.SESSION
         self.transport.unregisterProducer()  # from here on the application paces the client
-        self._link = _Link(self, Session(avatar.user, "line", self._visit.peer))
+        self._session = LineSession(Session(avatar.user, "line", self._visit.peer), self)
         self.transport.write(ACCEPTED)
         self._visit.tell("session.open", f"{self._visit.name} began a session", request="shell")
         self.transport.resumeProducing()
-        self._application = avatar.application()
-        self._application.makeConnection(self._link)
-        self.deliver()
-
-    def deliver(self) -> None:
-        """Pass on what has come, and that nothing more will, unless the application waits."""
-        if self._application is None or self._link.paused:
-            return
-        waiting, self._buffer = self._buffer, b""
-        if waiting:
-            self._received += len(waiting)
-            self._application.dataReceived(waiting)
-        if self._readClosed and not self._link.paused:
-            self._readClosed = False  # say it once
-            endInput(self._application, self._link)
+        early, self._buffer = self._buffer, b""
+        self._session.dataReceived(early)
+        if self._halfClosed:
+            self._session.endOfInput()
+        self._session.run(avatar.application())
 
     def close(self) -> None:
         """End the session once all that was written has gone out."""
@@ -306,13 +291,13 @@ class LineLogin(Protocol, TimeoutMixin):
 
     def readConnectionLost(self) -> None:
         """The client sends no more: it still gets its answer, and all of its echo."""
-        self._readClosed = self._halfClosed = True
+        self._halfClosed = True
         if self._state is _State.LOGIN:
             self._findLine()
         elif self._state is _State.GOODBYE:
             self.transport.loseConnection()
-        elif self._state is _State.SESSION:
-            self.deliver()
+        elif self._session is not None:
+            self._session.endOfInput()
 
     def writeConnectionLost(self) -> None:
         """Our side is closed; connectionLost says the rest."""
@@ -324,68 +309,23 @@ class LineLogin(Protocol, TimeoutMixin):
         for waiting in (self._checking, self._leaving):
             if waiting is not None:
                 waiting.cancel()
-        application, self._application = self._application, None
+        received = sent = 0
         try:
-            if application is not None:
-                application.connectionLost(reason)
+            if self._session is not None:
+                received, sent = self._session.received, self._session.sent
+                self._session.connectionLost(reason)
         finally:
             if self._logout is not None:
-                self._ended(self._logout)
-            self._visit.end(self._received, self._sent)
+                self._loggedOut(self._logout, received, sent)
+            self._visit.end(received, sent)
 
-    def _ended(self, logout: Callable[[], None]) -> None:
+    def _loggedOut(self, logout: Callable[[], None], received: int, sent: int) -> None:
+        text = f"{self._visit.name} ended a session"
         try:
             logout()
         finally:
-            self._visit.tell(
-                "session.close",
-                f"{self._visit.name} ended a session",
-                request="shell",
-                received=self._received,
-                sent=self._sent,
-            )
+            self._visit.tell("session.close", text, request="shell", received=received, sent=sent)
             self._visit.loggedOut()
-
-
-@implementer(ISessionTransport)
-class _Link:
-    """The transport of the application: the connection's, with a session, and Telnet spoken."""
-
-    def __init__(self, door: LineLogin, session: Session) -> None:
-        self._door = door
-        self.session = session
-        self.paused = False
-
-    def write(self, data: bytes) -> None:
-        self._door.send(data)
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        self.write(b"".join(data))
-
-    def writeError(self, data: bytes) -> None:
-        self.write(data)
-
-    def exit(self, _status: int) -> None:
-        self._door.close()
-
-    def loseConnection(self) -> None:
-        self._door.close()
-
-    def stopProducing(self) -> None:
-        self._door.close()
-
-    def pauseProducing(self) -> None:
-        self.paused = True
-        self._door.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self.paused = False
-        self._door.deliver()
-        if not self.paused:
-            self._door.transport.resumeProducing()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._door.transport, name)
 
 
 class LineFactory(Factory):

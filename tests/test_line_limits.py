@@ -110,7 +110,7 @@ def test_going_down_twice():
 def test_an_application_that_breaks_at_the_end():
     """An application that breaks as the server ends is logged, and its client gets goodbye."""
     door = Door(application=Stays).send(b"user pass\n")
-    door.protocol._link.loseConnection = lambda: 1 / 0
+    door.protocol._session.loseConnection = lambda: 1 / 0
     with logged() as seen:
         door.protocol.leave()
         door.clock.advance(0.05)
@@ -121,7 +121,7 @@ def test_an_application_that_breaks_at_the_end():
 def test_the_gate_closes():
     """Whoever hangs is cut in the end, and everybody is logged out."""
     door = Door(application=Stays).send(b"user pass\n")
-    door.protocol._link.pauseProducing()
+    door.protocol._session.pauseProducing()
     closed = []
     door.gate.close().addCallback(closed.append)
     door.clock.advance(DRAIN)

@@ -1,0 +1,128 @@
+"""The line door's session: an application on the connection, each side at the other's pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sshecho.session import ISessionTransport, IStreamTransport, Session, endInput
+
+
+class Connection(Protocol):
+    """The connection, as its session sees it."""
+
+    transport: IStreamTransport
+
+    def send(self, data: bytes) -> None:
+        """Send a session's data."""
+
+    def close(self) -> None:
+        """End the session once all that was written has gone out."""
+
+
+@implementer(ISessionTransport)
+class LineSession:
+    """The transport of the application: the connection's, with a session.
+
+    While the application is not ready for it, what comes is kept; the connection is not read from
+    meanwhile, so that is not much.
+
+    Args:
+        session: what the application can ask about.
+        connection: where it runs.
+
+    Attributes:
+        paused: whether the application has said to wait.
+        received: bytes that it was given.
+        sent: bytes that it has written.
+    """
+
+    def __init__(self, session: Session, connection: Connection) -> None:
+        self.session = session
+        self.paused = False
+        self.received = self.sent = 0
+        self._connection = connection
+        self._application: IProtocol | None = None
+        self._waiting = b""
+        self._inputEnded = False  # whether nothing more will come, and that is still to be told
+
+    def run(self, application: IProtocol) -> None:
+        """Join an application to the client."""
+        self._application = application
+        application.makeConnection(self)
+        self._deliver()
+
+    # What the client sends.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass on what has come."""
+        self._waiting += data
+        self._deliver()
+
+    def endOfInput(self) -> None:
+        """Pass on that nothing more will come."""
+        self._inputEnded = True
+        self._deliver()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell the application of the end, if it runs."""
+        application, self._application = self._application, None
+        if application is not None:
+            application.connectionLost(reason)
+
+    def _deliver(self) -> None:
+        if self._application is None or self.paused:
+            return
+        waiting, self._waiting = self._waiting, b""
+        if waiting:
+            self.received += len(waiting)
+            self._application.dataReceived(waiting)
+        if self._inputEnded and not self.paused:
+            self._inputEnded = False  # say it once
+            endInput(self._application, self)
+
+    # What the application does: the rest of ITransport is the connection's.
+
+    def write(self, data: bytes) -> None:
+        """Send the application's output."""
+        self.sent += len(data)
+        self._connection.send(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Send the application's output."""
+        self.write(b"".join(data))
+
+    def writeError(self, data: bytes) -> None:
+        """Send the application's errors where its output goes: there is no other place."""
+        self.write(data)
+
+    def exit(self, _status: int) -> None:
+        """End the session; the client can't be told a status."""
+        self._connection.close()
+
+    def loseConnection(self) -> None:
+        """End the session."""
+        self._connection.close()
+
+    def stopProducing(self) -> None:
+        """End the session."""
+        self._connection.close()
+
+    def pauseProducing(self) -> None:
+        """Pass nothing on for now, and read nothing."""
+        self.paused = True
+        self._connection.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Pass on what has come meanwhile, and read on."""
+        self.paused = False
+        self._deliver()
+        if not self.paused:
+            self._connection.transport.resumeProducing()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection.transport, name)
