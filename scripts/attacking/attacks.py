@@ -57,12 +57,13 @@ def _neverReadsLines(target: Target, seconds: float) -> None:
 
 def _neverReads(target: Target, seconds: float) -> None:
     attacker = Attacker(target).login().shell()
-    piece = _NOISE[: PACKET - 1024]
+    piece = _NOISE[: PACKET // 2]
     with attacker.socket:
-        for _ in _rounds(seconds):
-            sealed = b"".join(attacker.data(piece) for _ in range(32))
-            if offer(attacker.socket, sealed, len(sealed)) < len(sealed):
-                time.sleep(seconds)
+        for _ in range(attacker.window // len(piece)):
+            attacker.socket.sendall(attacker.data(piece))
+        asked = b"".join(attacker.sealed(*KEEPALIVE) for _ in range(100_000))
+        offer(attacker.socket, asked, len(asked))
+        time.sleep(seconds)
 
 
 def _windowOfNothing(target: Target, seconds: float) -> None:

@@ -200,6 +200,7 @@ class Visit:
             **more,
         )
         self._gate.left(self)
+        self.guest = None
 
 
 def sourceOf(address: IAddress | None) -> str:

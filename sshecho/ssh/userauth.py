@@ -235,6 +235,7 @@ class UserAuth(SSHService):
         """Say no, and nothing more: why is nobody's business but ours."""
         if isinstance(error, LoginFailed):
             why = str(error)
+            error.__traceback__ = None  # its frames and it would keep each other, and us
         else:
             why = "an error"
             _log.failure("A login broke, and was denied")

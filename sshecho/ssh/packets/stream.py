@@ -77,6 +77,7 @@ class Incoming:
                 self._pieces = [b"".join(self._pieces)]
             return
         buffer = data if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
         start, end = 0, len(buffer)
         while True:
             protection = self._protection

@@ -162,6 +162,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         """Stop the service, and log out whoever is in."""
         self.closing = self._halted = True
+        self._forget()
         self.setTimeout(None)
         service, self.service = self.service, None
         try:
@@ -170,6 +171,11 @@ class SSHTransport(Protocol, TimeoutMixin):
         finally:
             if hasattr(self, "avatar"):
                 self.logoutFunction()
+
+    def _forget(self) -> None:
+        """Let go of what has come and will not be handled any more."""
+        self._messages = iter(())
+        self._late = self.buf = b""
 
     # What comes.
 
@@ -588,6 +594,7 @@ class SSHTransport(Protocol, TimeoutMixin):
         """Read nothing more, and give the other side a moment to take what it is owed."""
         self.closing = self._halted = True
         self._held = None  # nothing goes out any more
+        self._forget()
         self.awaitNext()
 
     def loseConnection(self) -> None:
