@@ -13,6 +13,7 @@ from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
     IHalfCloseableProtocol,
+    IPushProducer,
     IReactorTime,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -21,7 +22,9 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
+from sshecho.cred.threads import SOURCE
 from sshecho.linesession import LineSession
 from sshecho.service.closing import MOST_DROPPED, sayGoodbye, until, untilQuiet
 from sshecho.service.gate import Gate, Refusal
@@ -58,7 +61,7 @@ class _State(Enum):
     CLOSED = auto()
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IPushProducer)
 class LineLogin(Protocol, TimeoutMixin):
     """One connection to the line door.
 
@@ -83,6 +86,7 @@ class LineLogin(Protocol, TimeoutMixin):
         self._buffer = b""
         self._method = "password"
         self._halfClosed = False  # whether the client has closed its side
+        self._full = False  # whether the client has more to take than it takes
         self._telnet: Telnet | None = None
         self._greeted = False  # whether the first byte has come, which decides about Telnet
         self._session: LineSession | None = None
@@ -98,8 +102,7 @@ class LineLogin(Protocol, TimeoutMixin):
             probe(self.transport, self._limits.keepalive)
         readAtMost(self.transport, _SMALL_READ)
         self._visit.begin(self)
-        # Who asks for Telnet's options and does not read the answers is not read from.
-        self.transport.registerProducer(self.transport, True)
+        self.transport.registerProducer(self, True)
 
     def callLater(self, period: float, func: Callable[[], object]) -> IDelayedCall:
         """Count time with our clock: TimeoutMixin asks for this."""
@@ -143,7 +146,7 @@ class LineLogin(Protocol, TimeoutMixin):
 
     async def _leave(self) -> None:
         if self._state is _State.SESSION:
-            await untilQuiet(self._clock, lambda: self._moved)
+            await untilQuiet(self._clock, lambda: self._moved, self._listens)
         if self._session is not None and self._state is _State.SESSION:
             self._session.endOfInput()
         elif self._state is not _State.GOODBYE:
@@ -151,9 +154,43 @@ class LineLogin(Protocol, TimeoutMixin):
         await until(self._clock, self._isOver)
         self.transport.loseConnection()
 
+    def _listens(self) -> bool:
+        return not (self._full or (self._session is not None and self._session.paused))
+
     def _isOver(self) -> bool:
         """Return whether the client has all that it is owed."""
         return self._state is _State.GOODBYE and not unsent(self.transport)
+
+    # What paces the client: IPushProducer. Whoever does not read its answers is not read from.
+
+    def pauseProducing(self) -> None:
+        """Read nothing until the client has taken what is sent."""
+        self._full = True
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read on: the client has taken it."""
+        self._full = False
+        self.readOn()
+
+    def stopProducing(self) -> None:
+        """Nothing to do: connectionLost says it."""
+
+    def readOn(self) -> None:
+        """Read what comes next, if there is nothing against it."""
+        if self._listens() and not self._halfClosed:
+            self.transport.resumeProducing()
+
+    def paceBy(self, producer: IPushProducer | None) -> None:
+        """Let the client's reading pace a session's producer; None: the connection itself."""
+        if not self.closing:
+            self.transport.unregisterProducer()
+            self.transport.registerProducer(producer or self, True)
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more goes out, or comes to the application."""
+        return self._state in (_State.GOODBYE, _State.CLOSED)
 
     def dataReceived(self, data: bytes) -> None:
         """Take the first line to the portal, and the rest to the application."""
@@ -219,11 +256,12 @@ class LineLogin(Protocol, TimeoutMixin):
             self._deny(user, PENALIZED)
             return
         try:
+            SOURCE.set(self._visit.source)
             _, avatar, logout = await self._portal.login(credentials, None, IProtocolAvatar)
         except UnhandledCredentials:
             self._deny(user, f"no checker takes {'passwords' if space else 'anonymous logins'}")
         except LoginFailed as error:
-            self._deny(user, str(error))
+            self._deny(user, str(error), checked=not isinstance(error, UncheckedLogin))
         else:
             self._accept(IProtocolAvatar(avatar), logout)
 
@@ -232,15 +270,15 @@ class LineLogin(Protocol, TimeoutMixin):
             return  # whoever wanted in has left
         if self._state is _State.CHECKING:
             _log.failure("A login broke, and was denied", reason)
-            self._deny(None, "an error")
+            self._deny(None, "an error", checked=False)
         elif self._state is _State.SESSION:
             _log.failure("An application broke, and its session is ended", reason)
             self._goodbye(b"")
         else:
             _log.failure("A login broke, whose client had left", reason)
 
-    def _deny(self, user: bytes | None, why: str) -> None:
-        self._visit.denied(user, self._method, why)
+    def _deny(self, user: bytes | None, why: str, *, checked: bool = True) -> None:
+        self._visit.denied(user, self._method, why, checked=checked)
         self._visit.ends("denied")
         if self._state is _State.CHECKING:
             self.transport.resumeProducing()
@@ -260,11 +298,10 @@ class LineLogin(Protocol, TimeoutMixin):
         if self._telnet is None:
             readAtMost(self.transport, LARGEST_READ)
         self._state = _State.SESSION
-        self.transport.unregisterProducer()  # from here on the application paces the client
         self._session = LineSession(Session(avatar.user, "line", self._visit.peer), self)
         self.transport.write(ACCEPTED)
         self._visit.tell("session.open", f"{self._visit.name} began a session", request="shell")
-        self.transport.resumeProducing()
+        self.readOn()
         early, self._buffer = self._buffer, b""
         self._session.dataReceived(early)
         if self._halfClosed:
@@ -291,6 +328,8 @@ class LineLogin(Protocol, TimeoutMixin):
 
     def readConnectionLost(self) -> None:
         """The client sends no more: it still gets its answer, and all of its echo."""
+        if self._halfClosed:  # told again, as reading was resumed
+            return
         self._halfClosed = True
         if self._state is _State.LOGIN:
             self._findLine()
@@ -315,9 +354,11 @@ class LineLogin(Protocol, TimeoutMixin):
                 received, sent = self._session.received, self._session.sent
                 self._session.connectionLost(reason)
         finally:
-            if self._logout is not None:
-                self._loggedOut(self._logout, received, sent)
-            self._visit.end(received, sent)
+            try:
+                if self._logout is not None:
+                    self._loggedOut(self._logout, received, sent)
+            finally:
+                self._visit.end(received, sent)
 
     def _loggedOut(self, logout: Callable[[], None], received: int, sent: int) -> None:
         text = f"{self._visit.name} ended a session"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProducer, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -16,6 +16,16 @@ class Connection(Protocol):
     """The connection, as its session sees it."""
 
     transport: IStreamTransport
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more goes out, or comes to the application."""
+
+    def readOn(self) -> None:
+        """Read what comes next, if there is nothing against it."""
+
+    def paceBy(self, producer: IPushProducer | None) -> None:
+        """Let the client's reading pace a producer; None: the connection itself."""
 
     def send(self, data: bytes) -> None:
         """Send a session's data."""
@@ -47,8 +57,10 @@ class LineSession:
         self.received = self.sent = 0
         self._connection = connection
         self._application: IProtocol | None = None
+        self._producer: IPushProducer | None = None
         self._waiting = b""
-        self._inputEnded = False  # whether nothing more will come, and that is still to be told
+        self._inputEnded = False  # whether nothing more will come
+        self._endTold = False
 
     def run(self, application: IProtocol) -> None:
         """Join an application to the client."""
@@ -75,20 +87,28 @@ class LineSession:
             application.connectionLost(reason)
 
     def _deliver(self) -> None:
-        if self._application is None or self.paused:
+        if self._application is None or self.paused or self.disconnecting:
             return
         waiting, self._waiting = self._waiting, b""
         if waiting:
             self.received += len(waiting)
             self._application.dataReceived(waiting)
-        if self._inputEnded and not self.paused:
-            self._inputEnded = False  # say it once
+        due = self._inputEnded and not self._endTold
+        if due and not self.paused and not self.disconnecting:
+            self._endTold = True
             endInput(self._application, self)
 
     # What the application does: the rest of ITransport is the connection's.
 
+    @property
+    def disconnecting(self) -> bool:
+        """Whether it is closing."""
+        return self._connection.closing
+
     def write(self, data: bytes) -> None:
-        """Send the application's output."""
+        """Send the application's output, unless the session is over."""
+        if self.disconnecting:
+            return
         self.sent += len(data)
         self._connection.send(data)
 
@@ -122,7 +142,23 @@ class LineSession:
         self.paused = False
         self._deliver()
         if not self.paused:
-            self._connection.transport.resumeProducing()
+            self._connection.readOn()
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Tell a producer to pause while the client does not read, and when to go on.
+
+        Raises:
+            RuntimeError: for a second producer, or one that has to be asked for each piece.
+        """
+        if self._producer is not None or not streaming:
+            raise RuntimeError("a session takes one producer, and a streaming one")
+        self._producer = IPushProducer(producer)
+        self._connection.paceBy(self._producer)
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+        self._producer = None
+        self._connection.paceBy(None)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._connection.transport, name)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
 from twisted.cred.strcred import (
@@ -226,19 +226,19 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     door = partial(Door, reactor=reactor, loopbackOnly=config["demonstration"])
     doors: list[Door] = []
 
-    def readHostKeys() -> list[HostKey]:
+    def readHostKeys(*, make: bool) -> list[HostKey]:
         try:
-            return loadHostKeys(config["host-keys"])
+            return loadHostKeys(config["host-keys"], make=make)
         except BadHostKeyError as error:
             raise StartError(f"host key {error}") from None
 
     readers = [banner.read, greeting.read]
-    hostKeys = readHostKeys() if config["ssh"] else []
+    hostKeys = readHostKeys(make=True) if config["ssh"] else []
     if config["ssh"]:
         policy = POLICIES[config["algorithms"]]
         factory = EchoSSHFactory(portal, hostKeys, clock, gate, policy, banner)
         doors += [door("ssh", endpoint, factory) for endpoint in config["ssh"]]
-        readers.append(lambda: factory.useHostKeys(readHostKeys()))
+        readers.append(lambda: factory.useHostKeys(readHostKeys(make=False)))
     lineFactory = LineFactory(portal, clock, gate)
     doors += [door("line", endpoint, lineFactory) for endpoint in config["line"]]
     checkers = {id(checker): checker for checker in config["credCheckers"]}.values()
@@ -248,9 +248,10 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
             tell("{line}", line=line)
 
-    audit = None if config["audit"] is None else AuditLog(config["audit"], clock)
-    if audit is not None:
+    companions: list[Service] = []
+    if config["audit"] is not None:
+        audit = AuditLog(config["audit"], clock)
         readers.append(audit.reopen)
-    house = House(doors, gate, announce, audit)
-    Reload(IReactorFromThreads(reactor), readers).setServiceParent(house)
-    return house
+        companions.append(audit)
+    companions.append(Reload(IReactorFromThreads(reactor), readers))
+    return House(doors, gate, announce, companions)

@@ -71,6 +71,18 @@ def test_appends(private, clock):
     assert [line.get("event") for line in lines(private / "audit")] == [None, "new"]
 
 
+def test_half_a_line(private, clock):
+    """Half a line that a crash has left is ended before anything is written."""
+    (private / "audit").write_text('{"event": "conn')
+    log = AuditLog(str(private / "audit"), clock)
+    log.startService()
+    happened("new", "said")
+    log.stopService()
+    half, line = (private / "audit").read_text().splitlines()
+    assert half == '{"event": "conn'
+    assert json.loads(line)["event"] == "new"
+
+
 def test_reopen(private, audit):
     """A file that was moved away is left alone, and a new one is begun."""
     happened("one", "said")

@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from twisted.application.service import Service
 from twisted.internet import reactor
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
@@ -102,3 +103,29 @@ def test_house():
     assert str(doors[0]) == f"127.0.0.1:{ports[0]}"
     house.stopService()
     assert listening() == []
+
+
+class Companion(Service):
+    """Notes when it starts and stops."""
+
+    def __init__(self, name, notes):
+        self.note = lambda what: notes.append((name, what))
+
+    def startService(self):
+        self.note("start")
+
+    def stopService(self):
+        self.note("stop")
+
+
+def test_companions():
+    """Companions are there before the doors open, and until all have left."""
+    notes, clock = [], Clock()
+    gate = Gate(Limits(), clock)
+    house = House([], gate, notes.append, [Companion("a", notes), Companion("b", notes)])
+    house.startService()
+    gate.enter("line", None)
+    house.stopService()
+    assert notes == [("a", "start"), ("b", "start"), []]
+    gate._finish()
+    assert notes[3:] == [("b", "stop"), ("a", "stop")]

@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 
 from sshecho.service.gate import PAUSE, Gate, Refusal
 from sshecho.service.limits import DRAIN, Limits
-from sshecho.service.penalties import GUESS, LARGEST, MOST, THRESHOLD, TRY, Penalties
+from sshecho.service.penalties import GUESS, LARGEST, MOST, OFFER, THRESHOLD, Penalties
 from sshecho.service.visit import MOST_REFUSALS, sourceOf
 
 FEW = Limits(maxStartups=3, maxConnections=10)
@@ -123,6 +123,8 @@ def test_limits_are_told_once(clock):
         ("127.0.0.1", {}, False),
         ("127.3.2.1", {}, False),
         ("127.0.0.1", {"penalizeLoopback": True}, True),
+        ("", {}, False),
+        ("", {"penalizeLoopback": True}, True),
     ],
 )
 def test_penalties(clock, host, more, slowed):
@@ -139,15 +141,51 @@ def test_penalties(clock, host, more, slowed):
     assert not Guest(gate, host).refused
 
 
-def test_keys_are_no_guesses(clock):
-    """An agent may offer some keys that are not wanted; a thousand are too many."""
+def test_offers_count_at_the_end(clock):
+    """Keys that are not listed count when their connection ends without a login."""
     gate = Gate(Limits(), clock)
+    for _ in range(int((THRESHOLD - GUESS) / OFFER / 5)):
+        guest = Guest(gate)
+        for _ in range(5):
+            guest.visit.denied(b"user", "publickey", "not listed")
+        guest.end()
     guest = Guest(gate)
-    for _ in range(int((THRESHOLD - GUESS) / TRY)):
-        guest.visit.denied(b"user", "publickey", "not listed")
     assert guest.visit.mayTry
     guest.visit.denied(b"user", "publickey", "not listed")
-    assert not guest.visit.mayTry
+    assert guest.visit.mayTry
+    guest.end()
+    assert Guest(gate).refused
+
+
+def test_offers_before_a_login(clock):
+    """An agent may offer as many keys as it likes, again and again, if a login follows."""
+    gate = Gate(Limits(), clock)
+    for _ in range(100):
+        guest = Guest(gate)
+        for _ in range(5):
+            guest.visit.denied(b"user", "publickey", "not listed")
+        guest.login().end()
+    assert not Guest(gate).refused
+
+
+def test_what_was_not_checked(clock):
+    """A login that could not be checked says nothing of its address."""
+    gate = Gate(Limits(), clock)
+    guest = Guest(gate)
+    for _ in range(100):
+        guest.visit.denied(b"user", "password", "the database can't be asked", checked=False)
+    assert guest.visit.mayTry
+
+
+def test_clock_that_is_set_back():
+    """A clock that is set back makes nobody wait for what is long over."""
+    penalties = Penalties()
+    for _ in range(6):
+        penalties.failed("a", 10_000.0, GUESS)
+    assert penalties.wait("a", 10_000.0) > 0
+    assert penalties.wait("a", 2_800.0) == 0
+    penalties.failed("a", 2_800.0, GUESS)
+    assert penalties.wait("a", 2_800.0) == 0
 
 
 def test_penalties_are_bounded():

@@ -85,6 +85,15 @@ def test_readable_by_others(private, mode):
         loadHostKeys(private)
 
 
+def test_none_is_made(private):
+    """Where none is to be made, none there is an error."""
+    with pytest.raises(BadHostKeyError, match=r"there is no ssh_host_\*_key in it"):
+        loadHostKeys(private, make=False)
+    with pytest.raises(BadHostKeyError, match="No such file"):
+        loadHostKeys(private / "gone", make=False)
+    assert not (private / "gone").exists()
+
+
 def encoded(key, locked=False) -> bytes:
     encryption = BestAvailableEncryption(b"x") if locked else NoEncryption()
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, encryption)

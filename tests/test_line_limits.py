@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 from helpers import logged, told
 from linedoor import LIMITS, Door
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
 from twisted.logger import LogLevel
+from twisted.protocols.basic import LineOnlyReceiver
+from zope.interface import implementer
 
 from sshecho.line import ACCEPTED, DENIED, GOING_DOWN
 from sshecho.service.limits import DRAIN
@@ -130,6 +133,87 @@ def test_the_gate_closes():
     assert closed
     assert door.log == [(b"user", "login"), (b"user", "logout")]
     assert door.clock.getDelayedCalls() == []
+
+
+def test_end_is_told_once():
+    """An application is told once that its input ends, however often the connection is."""
+    told = []
+
+    @implementer(IHalfCloseableProtocol)
+    class Ends(Protocol):
+        def readConnectionLost(self):
+            told.append(True)
+
+    door = Door(application=Ends).send(b"user pass\n").endInput().endInput()
+    door.protocol.leave()
+    door.clock.advance(1)
+    assert told == [True]
+
+
+def test_the_client_paces():
+    """Who does not read is not read from, whatever the application does."""
+    door = Door(application=Stays).send(b"user pass\n")
+    door.transport.producer.pauseProducing()
+    assert door.transport.producerState == "paused"
+    session = door.protocol._session
+    session.pauseProducing()
+    session.resumeProducing()
+    assert door.transport.producerState == "paused"
+    door.transport.producer.resumeProducing()
+    assert door.transport.producerState == "producing"
+
+
+def test_the_application_paces():
+    """While the application waits the client is not read from, though it reads."""
+    door = Door(application=Stays).send(b"user pass\n")
+    door.transport.producer.pauseProducing()
+    door.protocol._session.pauseProducing()
+    door.transport.producer.resumeProducing()
+    assert door.transport.producerState == "paused"
+
+
+def test_going_down_while_the_client_does_not_read():
+    """What a client sends while it does not read is waited for, and echoed, once it reads."""
+    door = Door().send(b"user pass\n")
+    door.transport.producer.pauseProducing()
+    door.protocol.leave()
+    door.clock.advance(0.5)
+    assert not door.transport.writeClosed
+    door.transport.producer.resumeProducing()
+    door.clock.advance(0.05)
+    door.send(b"late")
+    for _ in range(3):
+        door.clock.advance(0.05)
+    assert door.received == ACCEPTED + b"late"
+    assert door.transport.writeClosed
+
+
+def test_nothing_behind_the_end():
+    """An application that has closed is handed nothing more, and sends nothing more."""
+    lines = []
+
+    class Quits(LineOnlyReceiver):
+        delimiter = b"\n"
+
+        def lineReceived(self, line):
+            lines.append(line)
+            self.sendLine(line)
+            if line == b"quit":
+                self.transport.loseConnection()
+                self.sendLine(b"more")
+
+    door = Door(application=Quits).send(b"user pass\nquit\nmore\nmore\n", b"more\n")
+    assert lines == [b"quit"]
+    assert door.received == ACCEPTED + b"quit\n"
+
+
+def test_a_logout_that_breaks():
+    """A connection whose logout breaks is counted no more all the same."""
+    door = Door().send(b"user pass\n")
+    door.protocol._logout = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        door.lose()
+    assert not door.gate._visits
 
 
 def test_subnegotiations_are_counted():

@@ -428,6 +428,40 @@ def test_going_down_with_a_full_window(pair):
     assert [number for number, _ in packets[1:]] == [REQUEST, EOF, CLOSE, DISCONNECT]
 
 
+def test_going_down_behind_the_end_of_the_input(pair):
+    """So does one that had sent its end of the input, while its session still had to wait."""
+    channel = Channel(pair.login(), window=10).request(b"shell")
+    channel.data(b"x" * 100)
+    channel.data(b"y" * 100)
+    channel.send(EOF)
+    pair.take()
+    assert leave(pair) == []
+    packets = channel.grant(300).pair.take()
+    shown = b"".join(getNS(payload[4:])[0] for number, payload in packets if number == DATA)
+    assert shown == b"x" * 90 + b"y" * 100
+    assert (REQUEST, struct.pack(">L", channel.mine) + TERM) in packets
+    assert packets[-1][0] == DISCONNECT
+
+
+def test_going_down_in_a_key_exchange(pair):
+    """What waits for new keys is sent before the end."""
+    channel = Channel(pair.login())
+    pair.take()
+    pair.server.rekey()  # which the client does not know of yet
+    channel.pair.client.sendPacket(
+        REQUEST, struct.pack(">L", channel.theirs) + NS(b"exec") + b"\1" + NS(b"hello")
+    )
+    pair.server.dataReceived(pair.clientTCP.getOutBuffer())
+    pair.clientTCP.stream.clear()
+    pair.server.leave()
+    pair.clock.advance(0.05)
+    pair.clock.advance(0.05)
+    pair.flush()
+    packets = pair.take()
+    assert (DATA, struct.pack(">L", channel.mine) + NS(b"hello\n")) in packets
+    assert packets[-1][0] == DISCONNECT
+
+
 def test_going_down_before_the_login(pair):
     """Who is not logged in yet is told too."""
     pair.requestUserAuth()

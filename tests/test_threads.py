@@ -4,15 +4,16 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
 from helpers import logged, result
-from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError
 from twisted.logger import formatEvent
 
-from sshecho.cred.threads import Pool, Queue
+from sshecho.cred.outage import UncheckedLogin
+from sshecho.cred.threads import SOURCE, Pool, Queue
 
 GENEROUS = 30
 """Seconds for a program that takes less than one, and would hang for longer if it hung."""
@@ -183,33 +184,72 @@ class Waiting:
             done(True, work())
 
 
+@contextmanager
+def coming(source):
+    """Let what is run until the end of the block be for a source."""
+    before = SOURCE.set(source)
+    try:
+        yield
+    finally:
+        SOURCE.reset(before)
+
+
 def test_cancelled_before_its_turn():
     """What nobody waits for any more is not done, and frees its place."""
     threads, ran = Waiting(), []
-    queue = Queue(threads, threads, 2)
-    first, second = queue.run(ran.append, 1), queue.run(ran.append, 2)
-    first.addErrback(lambda failure: failure.trap(CancelledError))
-    first.cancel()
-    threads.work()
-    assert ran == [2]
-    assert second.called
-    both = [queue.run(int), queue.run(int)]
-    threads.work()
-    assert [result(answer) for answer in both] == [0, 0]
+    queue = Queue(threads, threads, 1, 2)
+    first, second, third = (queue.run(ran.append, number) for number in range(3))
+    second.addErrback(lambda failure: failure.trap(CancelledError))
+    second.cancel()
+    fourth = queue.run(ran.append, 3)
+    for _ in range(3):
+        threads.work()
+    assert ran == [0, 2, 3]
+    assert all(answer.called for answer in (first, third, fourth))
 
 
 def test_too_many():
     """When too many wait, the next is denied at once; when they are done, it has its turn."""
     threads = Waiting()
-    queue = Queue(threads, threads, 2)
-    waiting = [queue.run(int, "1") for _ in range(2)]
-    with pytest.raises(UnauthorizedLogin, match="too many logins"):
+    queue = Queue(threads, threads, 1, 2)
+    waiting = [queue.run(int, "1") for _ in range(3)]
+    with pytest.raises(UncheckedLogin, match="too many logins"):
         result(queue.run(int, "1"))
-    threads.work()
-    assert [result(answer) for answer in waiting] == [1, 1]
+    for _ in range(3):
+        threads.work()
+    assert [result(answer) for answer in waiting] == [1, 1, 1]
     last = queue.run(int, "2")
     threads.work()
     assert result(last) == 2
+
+
+def test_sources_in_turn():
+    """Whose logins are few does not wait for those of another's that are many."""
+    threads, ran = Waiting(), []
+    queue = Queue(threads, threads, 1, 100)
+    with coming("flood"):
+        for number in range(50):
+            queue.run(ran.append, number)
+    with coming("other"):
+        queue.run(ran.append, "other")
+    for _ in range(3):
+        threads.work()
+    assert ran == [0, 1, "other"]
+
+
+def test_who_has_most_makes_room():
+    """When too many wait, those give way whose source has the most."""
+    threads, ran = Waiting(), []
+    queue = Queue(threads, threads, 1, 4)
+    with coming("flood"):
+        flood = [queue.run(ran.append, number) for number in range(5)]
+    with coming("other"):
+        queue.run(ran.append, "other")
+    with pytest.raises(UncheckedLogin, match="too many logins"):
+        result(flood[-1])
+    for _ in range(5):
+        threads.work()
+    assert ran == [0, 1, "other", 2, 3]
 
 
 class Reluctant(Thread):
@@ -228,11 +268,11 @@ def test_no_thread(monkeypatch):
     monkeypatch.setattr(Pool, "threadFactory", Reluctant)
     pool = Pool(0, 1, "checkers")
     pool.start()
-    queue = Queue(Waiting(), pool, 2)
+    queue = Queue(Waiting(), pool, 1, 2)
     monkeypatch.setattr(Reluctant, "allowed", False)
     with logged() as seen:
         for _ in range(5):
-            with pytest.raises(UnauthorizedLogin, match="no thread"):
+            with pytest.raises(UncheckedLogin, match="no thread"):
                 result(queue.run(int, "1"))
         monkeypatch.setattr(Reluctant, "allowed", True)
         done = Event()

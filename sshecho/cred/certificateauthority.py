@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ISSHPrivateKey, SSHPrivateKey
-from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
@@ -16,6 +15,7 @@ from zope.interface import implementer
 from sshecho.cred.authorizedkeys import AuthorizedKey, authorise, keyLines, parseKey
 from sshecho.cred.files import WatchedFile
 from sshecho.cred.keyoptions import KeyOptions
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.threads import InThread, inThread
 
 _OPTIONS = KeyOptions(isAuthority=True, touchRequired=False)
@@ -83,7 +83,7 @@ class CertificateChecker:
     def _check(self, credentials: SSHPrivateKey) -> bytes:
         authorities = self.file.readOrComplain()
         if authorities is None:
-            raise UnauthorizedLogin("the file of authorities can't be used")
+            raise UncheckedLogin("the file of authorities can't be used")
         return authorise(credentials.username, authorities, credentials, self._now())
 
 

@@ -14,6 +14,8 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
+from sshecho.cred.outage import UncheckedLogin
+
 
 @implementer(ICredentialsChecker)
 class CheckerChain:
@@ -42,9 +44,9 @@ class CheckerChain:
 
         Returns:
             A Deferred of the user's name, or of ANONYMOUS. It fails with UnauthorizedLogin when
-            no checker accepts; its text says why, and is not for the client. It fails with
-            ValidPublicKey when the credentials are a key without a signature and a checker
-            knows the key.
+            no checker accepts, and with UncheckedLogin when none could be asked; its text says
+            why, and is not for the client. It fails with ValidPublicKey when the credentials are
+            a key without a signature and a checker knows the key.
         """
         left = Event()
 
@@ -59,6 +61,7 @@ class CheckerChain:
 
     async def _ask(self, credentials: ICredentials, left: Event) -> bytes | tuple[()]:
         whys: dict[str, None] = {}
+        checked = False
         for checker in self._checkers:
             try:
                 answer = await maybeDeferred(checker.requestAvatarId, credentials)
@@ -66,6 +69,7 @@ class CheckerChain:
                 raise
             except UnauthorizedLogin as error:
                 whys[str(error)] = None
+                checked = checked or not isinstance(error, UncheckedLogin)
                 continue
             except Exception:
                 if left.is_set():  # whoever wanted in has left
@@ -78,7 +82,8 @@ class CheckerChain:
             if avatarId == ANONYMOUS or (isinstance(avatarId, bytes) and avatarId):
                 return avatarId
             self._log.error("{checker} accepted a login but names nobody", checker=_name(checker))
-        raise UnauthorizedLogin(", ".join(filter(None, whys)))
+        why = ", ".join(filter(None, whys))
+        raise UnauthorizedLogin(why) if checked else UncheckedLogin(why)
 
 
 def _name(checker: object) -> str:

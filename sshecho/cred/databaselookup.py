@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError
 
 from sshecho.cred.database import Parameters, Row, isAboutParameters, parameters
-from sshecho.cred.outage import Once, Outage
+from sshecho.cred.outage import Once, Outage, UncheckedLogin
 from sshecho.people import oneLine, userName
 
 RunQuery = Callable[[str, Parameters], Awaitable[list[Row]]]
@@ -46,7 +45,7 @@ class Lookup:
             if isAboutParameters(error):  # a name that the database has no characters for
                 return []
             self._outage.began(f"{self.what}: {oneLine(error)}")
-            raise UnauthorizedLogin("the database can't be asked") from None
+            raise UncheckedLogin("the database can't be asked") from None
         self._outage.ended()
         try:
             return [(_bytes(name), _bytes(value)) for name, value in rows]

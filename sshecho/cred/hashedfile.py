@@ -17,6 +17,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from sshecho.cred.files import WatchedFile, warnOfReaders
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.threads import InThread, inThread
 from sshecho.cred.userlines import parseLines
 
@@ -104,7 +105,7 @@ class HashedFileChecker:
         if hmac.compare_digest(digest, known or b"-" * len(digest)):
             return username
         if users is None:
-            raise UnauthorizedLogin("the password file can't be used")
+            raise UncheckedLogin("the password file can't be used")
         raise UnauthorizedLogin("no such user" if known is None else "wrong password")
 
 

@@ -10,7 +10,6 @@ from functools import partial
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ISSHPrivateKey, SSHPrivateKey
-from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import Deferred, execute
 from twisted.plugin import IPlugin
@@ -18,7 +17,7 @@ from zope.interface import implementer
 
 from sshecho.cred.authorizedkeys import AuthorizedKey, authorise, parseAuthorizedKeys
 from sshecho.cred.files import WatchedFile, checkFolder
-from sshecho.cred.outage import Once
+from sshecho.cred.outage import Once, UncheckedLogin
 from sshecho.cred.threads import InThread, inThread
 
 _WATCHED = 1024
@@ -144,7 +143,7 @@ class KeyFilesChecker:
         path = self._pathOf(user)
         keys = self.files.keys(path, mayBeMissing=self._forEach) if path is not None else ()
         if keys is None:
-            raise UnauthorizedLogin("the file of keys can't be used")
+            raise UncheckedLogin("the file of keys can't be used")
         return keys
 
     def _pathOf(self, user: bytes) -> bytes | None:

@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from sshecho.cred.directory import LONGEST, Directory, canonical, parseURL
 from sshecho.cred.ldapclient import SUCCESS, LDAPClient, LDAPError, lostBecause
-from sshecho.cred.outage import Outage
+from sshecho.cred.outage import Outage, UncheckedLogin
 
 TIMEOUT = 10
 """Seconds that a directory has to answer, connecting included."""
@@ -89,7 +89,7 @@ class LDAPChecker:
             raise CancelledError from None
         except Exception as error:
             self._outage.began(f"{self._directory}: {lostBecause(error)}")
-            raise UnauthorizedLogin("the directory can't be asked") from None
+            raise UncheckedLogin("the directory can't be asked") from None
         self._outage.ended()
         if result != SUCCESS:
             raise UnauthorizedLogin(_DENIALS[result])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from twisted.cred.error import UnauthorizedLogin
 from twisted.logger import Logger
 
 from sshecho.people import escape
 
 _MOST = 1024
 """How many texts are kept; when there are more, all may be said again."""
+
+
+class UncheckedLogin(UnauthorizedLogin):
+    """A login that is denied because it could not be checked: it says nothing of who asked."""
 
 
 class Outage:

@@ -14,6 +14,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from sshecho.cred.files import WatchedFile, warnOfReaders
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.passwords import checkSecret, cost, isHash, matches
 from sshecho.cred.threads import InThread, inThread
 from sshecho.cred.userlines import parseLines
@@ -91,7 +92,7 @@ class PasswordFileChecker:
         if matches(password, secret, self._highest):
             return username
         if users is None:
-            raise UnauthorizedLogin("the password file can't be used")
+            raise UncheckedLogin("the password file can't be used")
         raise UnauthorizedLogin("no such user" if secret is None else "wrong password")
 
 

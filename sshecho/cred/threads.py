@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from threading import Thread
 from time import monotonic
-from typing import ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from sshecho.cred.outage import Outage
+from sshecho.cred.outage import Outage, UncheckedLogin
+from sshecho.fairqueue import FairQueue
 
 _PATIENCE = 0.2
 """Seconds to wait for the threads' work when the program ends."""
@@ -25,6 +28,20 @@ _WAITING = 50
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+SOURCE: ContextVar[str] = ContextVar("source", default="")
+"""Whom a login that is being checked comes from: so that nobody's logins hold up another's."""
+
+_BUSY = "too many logins are being checked"
+
+
+@dataclass(eq=False)
+class _Job:
+    """Something to do in a thread, and where its result goes."""
+
+    work: Callable[[], object]
+    answer: Deferred[Any]
 
 
 class InThread(Protocol):
@@ -59,7 +76,7 @@ class Pool(ThreadPool):
     ) -> None:
         """Call a function in a thread, and then, there, another with whether it went well.
 
-        When the system has no thread for it, the result is an UnauthorizedLogin, and that is said.
+        When the system has no thread for it, the result is an UncheckedLogin, and that is said.
         """
         try:
             super().callInThreadWithCallback(onResult, func, *args, **kw)
@@ -67,7 +84,7 @@ class Pool(ThreadPool):
             self.threads.pop()  # which has not started
             self._outage.began(f"the {self.name} have no thread: {error}")
             if onResult is not None:
-                denial = Failure(UnauthorizedLogin("no thread can be started"))
+                denial = Failure(UncheckedLogin("no thread can be started"))
                 onResult(False, cast(T, denial))
         else:
             self._outage.ended()
@@ -82,45 +99,70 @@ class Pool(ThreadPool):
 
 
 class Queue:
-    """Functions that wait for a thread.
+    """Functions that wait for a thread: those of a source in their order, the sources in turn.
 
     Args:
         reactor: where the answers are given.
         pool: the threads.
-        most: how many functions may wait, or run, at once.
+        threads: how many functions run at once.
+        most: how many may wait. One more of a source that has the most is denied at once; of
+            another it takes the place of the last of that one's.
     """
 
-    def __init__(self, reactor: IReactorFromThreads, pool: ThreadPool, most: int) -> None:
+    def __init__(
+        self, reactor: IReactorFromThreads, pool: ThreadPool, threads: int, most: int
+    ) -> None:
         self._reactor = reactor
         self._pool = pool
+        self._free = threads
         self._most = most
-        self._count = 0
+        self._waiting: FairQueue[_Job] = FairQueue()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Run a function in a thread, unless its Deferred is cancelled before its turn.
 
         Returns:
-            A Deferred of what the function returns, or raises; it fails with UnauthorizedLogin
-            when too many wait.
+            A Deferred of what the function returns, or raises; it fails with UncheckedLogin when
+            too many wait.
         """
-        if self._count >= self._most:
-            return fail(UnauthorizedLogin("too many logins are being checked"))
-        self._count += 1
-        answer: Deferred[T] = Deferred()
+        source = SOURCE.get()
 
-        def work() -> T | None:
-            return None if answer.called else function(*args, **kwargs)
+        def leave(_: object) -> None:
+            with suppress(ValueError):  # it runs
+                self._waiting.remove(source, job)
 
-        def done(_: bool, result: T | Failure | None) -> None:
+        answer: Deferred[T] = Deferred(leave)
+        job = _Job(lambda: function(*args, **kwargs), answer)
+        if len(self._waiting) >= self._most and not self._makeRoom(source):
+            return fail(UncheckedLogin(_BUSY))
+        self._waiting.put(source, job)
+        self._runNext()
+        return answer
+
+    def _makeRoom(self, source: str) -> bool:
+        """Deny the last of the source that has the most waiting, if that is another."""
+        greedy = self._waiting.longest()
+        if self._waiting.waiting(greedy) <= self._waiting.waiting(source) + 1:
+            return False
+        self._waiting.takeLast(greedy).answer.errback(UncheckedLogin(_BUSY))
+        return True
+
+    def _runNext(self) -> None:
+        while self._free and self._waiting:
+            self._free -= 1
+            self._start(self._waiting.take())
+
+    def _start(self, job: _Job) -> None:
+        def done(_: bool, result: object) -> None:
             self._reactor.callFromThread(deliver, result)
 
-        def deliver(result: T | Failure | None) -> None:
-            self._count -= 1
-            if not answer.called:  # cancelled meanwhile
-                answer.callback(cast(T, result))
+        def deliver(result: object) -> None:
+            self._free += 1
+            self._runNext()
+            if not job.answer.called:  # cancelled meanwhile
+                job.answer.callback(result)
 
-        self._pool.callInThreadWithCallback(done, work)
-        return answer
+        self._pool.callInThreadWithCallback(done, job.work)
 
 
 @cache
@@ -134,7 +176,7 @@ def _checkers() -> Queue:
     core = IReactorCore(reactor)
     core.callWhenRunning(pool.start)
     core.addSystemEventTrigger("during", "shutdown", pool.stop)
-    return Queue(IReactorFromThreads(reactor), pool, cores * _WAITING)
+    return Queue(IReactorFromThreads(reactor), pool, cores, cores * _WAITING)
 
 
 def inThread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:

@@ -15,6 +15,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from sshecho.cred.files import BadFileError, WatchedFile
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.shadow import SHADOW, crypt, parseShadow, passwordMatches
 from sshecho.cred.threads import InThread, inThread
 
@@ -65,7 +66,7 @@ class UnixChecker:
     def _check(self, username: bytes, password: bytes) -> bytes:
         accounts = self._file.readOrComplain()
         if accounts is None:
-            raise UnauthorizedLogin("the system's accounts can't be read")
+            raise UncheckedLogin("the system's accounts can't be read")
         account = accounts.byName.get(username)
         matches = passwordMatches(accounts, account, password)
         if account is None:

@@ -49,6 +49,7 @@ class AuditLog(Service):
         self._failed = False
         self._retry: IDelayedCall | None = None
         self._descriptor = self._open()
+        self._endLine()
 
     def startService(self) -> None:
         """Begin to write."""
@@ -79,7 +80,14 @@ class AuditLog(Service):
             self._waiting.popleft()
             self._begun = False
             self._lost += 1
+        self._endLine()
         self._flush()
+
+    def _endLine(self) -> None:
+        """See to it that a line which stands in the file half, as after a crash, is ended."""
+        if _endsInALine(self._path):
+            self._waiting.appendleft(b"\n")
+            self._begun = True
 
     def __call__(self, event: LogEvent) -> None:
         """Write an event, if it is one of ours."""
@@ -158,3 +166,17 @@ def _openStandardOutput(flags: int) -> int:
         return os.open("/dev/stdout", flags)
     except OSError:  # a socket can't be opened by a name
         return os.dup(1)
+
+
+def _endsInALine(path: str) -> bool:
+    """Return whether a file ends in the middle of a line, as far as that can be told."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return False
+            file.seek(-1, os.SEEK_END)
+            return file.read() != b"\n"
+    except OSError:
+        return False

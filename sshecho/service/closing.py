@@ -33,19 +33,30 @@ def sayGoodbye(transport: ITransport) -> bool:
     return True
 
 
-async def untilQuiet(clock: IReactorTime, heard: Callable[[], float]) -> None:
-    """Wait until all that a client had sent has come, but not for long.
+async def untilQuiet(
+    clock: IReactorTime, heard: Callable[[], float], listens: Callable[[], bool]
+) -> None:
+    """Wait until all that a client had sent has come; one that goes on and on is not waited for.
+
+    While it is not listened to, nothing can be heard: that time does not count.
 
     Args:
         clock: what time is told by.
         heard: returns when something came last.
+        listens: returns whether the client is being read from.
     """
-    began = clock.seconds()
+    last = since = clock.seconds()
+    listened, before = 0.0, listens()
     while True:
         await deferLater(clock, _QUIET)
-        now = clock.seconds()
-        if now - heard() >= _QUIET or now - began >= _PATIENCE:
+        now, after = clock.seconds(), listens()
+        if before and after:
+            listened += now - last
+        else:
+            since = now
+        if now - max(heard(), since) >= _QUIET or listened >= _PATIENCE:
             return
+        last, before = now, after
 
 
 async def until(clock: IReactorTime, holds: Callable[[], bool]) -> None:

@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 
 from sshecho import __version__
 from sshecho.people import peerName
-from sshecho.service.auditlog import AuditLog
 from sshecho.service.descriptors import Exhaustion
 from sshecho.service.events import happened
 from sshecho.service.gate import Gate
@@ -143,7 +142,7 @@ class House(MultiService):
         doors: in the order in which to open them.
         gate: who may come in.
         announce: called with the doors once all of them are open.
-        audit: what writes down what happens; None for nothing.
+        companions: services that start before the doors open, and stop when all have left.
     """
 
     def __init__(
@@ -151,21 +150,21 @@ class House(MultiService):
         doors: Sequence[Door],
         gate: Gate,
         announce: Callable[[Sequence[Door]], None],
-        audit: AuditLog | None = None,
+        companions: Sequence[Service] = (),
     ) -> None:
         super().__init__()
         self.doors = doors
         self.gate = gate
         self._announce = announce
-        self._audit = audit
+        self._companions = companions
         self._exhaustion = Exhaustion(gate)
         for door in doors:
             door.setServiceParent(self)
 
     def startService(self) -> None:
         """Open the doors that are still closed, and say so."""
-        if self._audit is not None:
-            self._audit.startService()
+        for companion in self._companions:
+            companion.startService()
         globalLogPublisher.addObserver(self._exhaustion)
         super().startService()
         doors = [{"kind": door.kind, "address": str(door)} for door in self.doors]
@@ -182,5 +181,5 @@ class House(MultiService):
         await self.gate.close()
         globalLogPublisher.removeObserver(self._exhaustion)
         happened("server.stop", "sshecho is closed")
-        if self._audit is not None:
-            self._audit.stopService()
+        for companion in reversed(self._companions):
+            companion.stopService()

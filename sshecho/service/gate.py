@@ -18,8 +18,8 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol
 
 from sshecho.service.events import happened
-from sshecho.service.limits import DRAIN, Limits
-from sshecho.service.penalties import GUESS, PENALIZED, TRY, Penalties
+from sshecho.service.limits import DRAIN, OPTIONS, Limits
+from sshecho.service.penalties import PENALIZED, Penalties
 from sshecho.service.turns import Turns
 from sshecho.service.visit import Visit, sourceOf
 
@@ -139,23 +139,17 @@ class Gate:
         self.reached("penalties", visit.source, PENALIZED)
         return False
 
-    def failed(self, visit: Visit, *, guess: bool) -> None:
-        """Count a failed login.
-
-        Args:
-            visit: of what connection.
-            guess: whether it may have been a guess; keys can't be guessed, but cost something.
-        """
+    def failed(self, visit: Visit, cost: float) -> None:
+        """Count failed logins of a connection: what they cost its source, in seconds."""
         if self._isPenalized(visit.source):
-            cost = GUESS if guess else TRY
             self._penalties.failed(visit.source, self.seconds(), cost)
 
     def _wait(self, source: str) -> float:
         return self._penalties.wait(source, self.seconds())
 
     def _isPenalized(self, source: str) -> bool:
-        if not source:
-            return False
+        if not source:  # a socket of the machine's own
+            return self._penalizeLoopback
         return self._penalizeLoopback or not ip_address(source.partition("/")[0]).is_loopback
 
     # The end.
@@ -231,7 +225,8 @@ class _Told:
 
 def _tell(limit: str, source: str, text: str, times: int = 1) -> None:
     where = f" from {source}" if source else ""
-    happened("limit.reached", f"{text}{where} (--{limit})", limit=limit, source=source, times=times)
+    option = f" (--{limit})" if limit in OPTIONS else ""
+    happened("limit.reached", f"{text}{where}{option}", limit=limit, source=source, times=times)
 
 
 class Refusal(Protocol):

@@ -101,7 +101,7 @@ def rekeyLimit(text: str) -> int:
     return size
 
 
-_OPTIONS: dict[str, tuple[str, Callable[[str], object], str]] = {
+OPTIONS: Final[dict[str, tuple[str, Callable[[str], object], str]]] = {
     "login-grace": ("loginGrace", seconds, "seconds from accept to login"),
     "max-auth-tries": ("maxAuthTries", count, "failed tries to log in that a connection has"),
     "max-startups": ("maxStartups", count, "connections that are not logged in yet"),
@@ -115,6 +115,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], object], str]] = {
     ),
     "rekey-limit": ("rekeyLimit", rekeyLimit, "bytes that an SSH key carries, such as 512M"),
 }
+"""Of each option its name, the limit that it sets, what reads it, and what it means."""
+
 _WORDS = {"idle-timeout": "off", "rekey-limit": "1G"}
 
 
@@ -122,14 +124,14 @@ def limitOptions() -> list[list[object]]:
     """Return the limits as parameters of Twisted's usage.Options."""
     return [
         [name, None, _default(name, attribute), what, _named(name, parse)]
-        for name, (attribute, parse, what) in _OPTIONS.items()
+        for name, (attribute, parse, what) in OPTIONS.items()
     ]
 
 
 def limitsOf(options: dict[str, object]) -> Limits:
     """Return the limits that options say."""
     parsed = {}
-    for name, (attribute, parse, _) in _OPTIONS.items():
+    for name, (attribute, parse, _) in OPTIONS.items():
         value = options[name]
         parsed[attribute] = parse(value) if isinstance(value, str) else value  # a default is text
     return Limits(**parsed)  # type: ignore[arg-type]  # each is what its parser returns

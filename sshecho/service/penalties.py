@@ -9,8 +9,8 @@ PENALIZED: Final = "too many failed logins"
 """What is said of whoever has to wait."""
 GUESS: Final = 5.0
 """Seconds that a wrong password costs its address."""
-TRY: Final = 1.0
-"""Seconds that any other failed try costs."""
+OFFER: Final = 1.0
+"""Seconds that any other failed try costs, such as a key that is not listed."""
 THRESHOLD: Final = 30.0
 """Seconds of penalties that an address may have before it has to wait."""
 LARGEST: Final = 600.0
@@ -33,11 +33,17 @@ class Penalties:
             now: the time in seconds, whatever they are counted from.
             cost: in seconds.
         """
-        until = max(now, self._until.pop(source, now)) + cost
+        until = now + self._owed(source, now) + cost
+        self._until.pop(source, None)
         self._until[source] = min(until, now + LARGEST)
         if len(self._until) > MOST:
             self._until.popitem(last=False)
 
     def wait(self, source: str, now: float) -> float:
         """Return how many seconds an address still has to wait, 0 for one that needn't."""
-        return max(0.0, self._until.get(source, now) - now - THRESHOLD + GUESS)
+        return max(0.0, self._owed(source, now) - THRESHOLD + GUESS)
+
+    def _owed(self, source: str, now: float) -> float:
+        """Return the seconds of penalties that are left; a clock that was set back makes none."""
+        owed = self._until.get(source, now) - now
+        return owed if 0 < owed <= LARGEST else 0.0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from sshecho.fairqueue import FairQueue
 
 TURN: Final = 0.005
 """Seconds of such work in one turn of the reactor."""
@@ -25,7 +26,7 @@ class Turns:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._waiting: dict[str, deque[Callable[[], object]]] = {}  # whose turn is next comes first
+        self._waiting: FairQueue[Callable[[], object]] = FairQueue()
         self._worked = 0.0  # seconds since others had their turn
         self._ended = 0.0  # when the last piece of work was done
         self._next: IDelayedCall | None = None
@@ -46,7 +47,7 @@ class Turns:
 
     def later(self, source: str, work: Callable[[], object]) -> None:
         """Do a piece of work when others had their turn; see `take`."""
-        self._waiting.setdefault(source, deque()).append(work)
+        self._waiting.put(source, work)
         self._goOnLater()
 
     def stop(self) -> None:
@@ -73,15 +74,6 @@ class Turns:
         self._worked = 0.0
         try:
             while self._waiting and self._worked < TURN:
-                self._do(self._first())
+                self._do(self._waiting.take())
         finally:
             self._goOnLater()
-
-    def _first(self) -> Callable[[], object]:
-        """Take the first piece of the source whose turn it is, which then comes behind all."""
-        source = next(iter(self._waiting))
-        queue = self._waiting.pop(source)
-        work = queue.popleft()
-        if queue:
-            self._waiting[source] = queue
-        return work

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress
 from sshecho.cred.keyname import KeyName
 from sshecho.people import because, escape, peerName, plainName, userName
 from sshecho.service.events import happened
+from sshecho.service.penalties import GUESS, OFFER
 from sshecho.service.turns import Turns
 
 if TYPE_CHECKING:
@@ -49,20 +50,21 @@ class Visit:
         peer: the client's ``address:port``.
         source: what its limits and penalties are counted for.
         turns: where dear work of its waits for its turn.
-        loggedIn: whether a user is in.
+        hasLoggedIn: whether a user is in, or was.
         name: who logged in, as people write it.
         why: why it ends, once that is known.
     """
 
     __slots__ = (
         "_gate",
+        "_offers",
         "_reached",
         "_refusals",
         "_user",
         "door",
         "guest",
+        "hasLoggedIn",
         "id",
-        "loggedIn",
         "name",
         "peer",
         "since",
@@ -75,6 +77,7 @@ class Visit:
     ) -> None:
         self._gate = gate
         self.since = now
+        self._offers = 0
         self._refusals = 0
         self._reached: tuple[str, ...] = ()
         self.id = secrets.token_hex(6)
@@ -82,7 +85,7 @@ class Visit:
         self.peer = peerName(address)
         self.source = source
         self.guest: Guest | None = None
-        self.loggedIn = False
+        self.hasLoggedIn = False
         self.name = "somebody"
         self._user: str | None = None
         self.why = ""
@@ -117,16 +120,30 @@ class Visit:
         """Whether a login from here is looked at, after the failed ones that came before."""
         return self._gate.mayTry(self)
 
-    def denied(self, user: bytes | None, method: str, why: str, key: KeyName | None = None) -> None:
+    def denied(
+        self,
+        user: bytes | None,
+        method: str,
+        why: str,
+        key: KeyName | None = None,
+        *,
+        checked: bool = True,
+    ) -> None:
         """Tell of a failed try, and count it.
+
+        What is no guess, such as the keys that an agent offers, counts only when no login follows.
 
         Args:
             user: who the client said it is; None when that may be something else.
             method: how it tried, such as ``"password"``.
             why: why it failed, which is nobody's business but ours.
             key: what it showed.
+            checked: whether it was looked at; what was not says nothing of the client.
         """
-        self._gate.failed(self, guess=method not in _NO_GUESS)
+        if method in _NO_GUESS:
+            self._offers += checked
+        elif checked:
+            self._gate.failed(self, GUESS)
         name = "somebody" if user is None else userName(user)
         text = f"{name} denied by {method} from {self.peer}{because(why)}"
         self.tell("login.denied", text, **_login(user, method, key), why=escape(why))
@@ -134,7 +151,7 @@ class Visit:
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
         self.name, self._user = userName(user), plainName(user)
-        self.loggedIn = True
+        self.hasLoggedIn = True
         self._gate.loggedIn(self)
         text = f"{self.name} logged in by {method} from {self.peer}"
         self.tell("login.ok", text, **_login(user, method, key))
@@ -199,6 +216,8 @@ class Visit:
             why=why,
             **more,
         )
+        if self._offers and not self.hasLoggedIn:
+            self._gate.failed(self, self._offers * OFFER)
         self._gate.left(self)
         self.guest = None
 

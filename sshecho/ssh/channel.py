@@ -205,7 +205,7 @@ class Channel(SSHChannel):
 
         To the application it is as if the client had said all; the client is told of a signal.
         """
-        if self._application is None or self._eof:
+        if self._application is None or self._eofTold:
             self.endBySignal(b"TERM")
         elif not self.closing:
             self._end = _exitSignal(b"TERM")

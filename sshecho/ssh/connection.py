@@ -254,7 +254,8 @@ class Connection(SSHConnection):
         self._goDownIfEnded()
 
     def _goDownIfEnded(self) -> None:
-        if self._ending and all(channel.localClosed for channel in self.channels.values()):
+        ended = all(channel.localClosed for channel in self.channels.values())
+        if self._ending and ended and not self.transport.exchangingKeys:
             self.transport.goDown()
 
     def pauseProducing(self) -> None:
@@ -266,6 +267,7 @@ class Connection(SSHConnection):
         """Let the sessions go on, for as long as the client takes what they say."""
         for channel in list(self.channels.values()):
             channel.goOn()
+        self._goDownIfEnded()  # what was said last may have waited for new keys
 
     def stopProducing(self) -> None:
         """Nothing to do: serviceStopped says it."""

@@ -59,24 +59,27 @@ class HostKey:
         return f"SHA256:{digest} ({name})"
 
 
-def loadHostKeys(folder: Path) -> list[HostKey]:
-    """Return the host keys in a folder, ed25519 first; a new ed25519 key when there is none.
+def loadHostKeys(folder: Path, *, make: bool = True) -> list[HostKey]:
+    """Return the host keys in a folder, ed25519 first.
 
     Args:
-        folder: where the ``ssh_host_*_key`` files are; made when it is missing.
+        folder: where the ``ssh_host_*_key`` files are.
+        make: whether to make the folder, and an ed25519 key in it, when there is none.
 
     Raises:
         BadHostKeyError: when one can't be used: a key is never passed over in silence.
     """
     try:
-        if not folder.exists():
+        if make and not folder.exists():
             folder.mkdir(mode=0o700, parents=True)
-        if not fnmatch.filter(os.listdir(folder), _NAMES):
+        if make and not fnmatch.filter(os.listdir(folder), _NAMES):
             with contextlib.suppress(FileExistsError):  # somebody else has just made it
                 makeHostKey(folder, "ed25519")
         paths = [folder / name for name in fnmatch.filter(sorted(os.listdir(folder)), _NAMES)]
     except OSError as error:
         raise BadHostKeyError(f"{error.filename or folder}: {error.strerror}") from None
+    if not paths:
+        raise BadHostKeyError(f"{folder}: there is no ssh_host_*_key in it")
     keys = [readHostKey(path) for path in paths]
     found: dict[bytes, Path] = {}
     for host in keys:

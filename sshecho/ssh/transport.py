@@ -117,7 +117,7 @@ class Transport(ServerTransport):
         try:
             super().connectionLost(reason)
         finally:
-            if self.visit.loggedIn:
+            if self.visit.hasLoggedIn:
                 self.visit.loggedOut()
             self.visit.end(self.traffic.received, self.traffic.sent)
 
@@ -329,7 +329,7 @@ class Transport(ServerTransport):
 
     async def _leave(self) -> None:
         if self._loggedIn:
-            await untilQuiet(self.factory.clock, lambda: self.heard)
+            await untilQuiet(self.factory.clock, lambda: self.heard, self._listens)
         service = self.service
         if self._loggedIn and service is not None:
             cast("Connection", service).endSessions()
@@ -337,6 +337,9 @@ class Transport(ServerTransport):
             self.goDown()
         await until(self.factory.clock, lambda: self.closing and not unsent(self.transport))
         self.transport.loseConnection()
+
+    def _listens(self) -> bool:
+        return not (self._full or self._resting)
 
     @staticmethod
     def _brokeOff(reason: Failure) -> None:

@@ -39,7 +39,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sshecho.cred.credentials import PublicKey
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.realm import ANONYMOUS_USER
+from sshecho.cred.threads import SOURCE
 from sshecho.service.penalties import PENALIZED
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.login import Attempt, Login
@@ -157,6 +159,7 @@ class UserAuth(SSHService):
                 raise UnauthorizedLogin("not to be had here")
             if not self.transport.visit.mayTry:
                 raise UnauthorizedLogin(PENALIZED)
+            SOURCE.set(self.transport.visit.source)
             _, avatar, logout = await self.transport.factory.portal.login(
                 credentials, None, IConchUser
             )
@@ -239,9 +242,10 @@ class UserAuth(SSHService):
         else:
             why = "an error"
             _log.failure("A login broke, and was denied")
+        checked = isinstance(error, LoginFailed) and not isinstance(error, UncheckedLogin)
         # With the first "none" a client asks which methods there are (RFC 4252, section 5.2).
         if request.method != b"none" or self._askedForMethods:
-            self._denied(request, why)
+            self._denied(request, why, checked=checked)
             if request.method in _WITH_PASSWORD:
                 await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
         self._askedForMethods = self._askedForMethods or request.method == b"none"
@@ -249,10 +253,10 @@ class UserAuth(SSHService):
             methods = NS(b",".join(self._methods))
             self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\0")
 
-    def _denied(self, request: LoginRequest, why: str) -> None:
+    def _denied(self, request: LoginRequest, why: str, *, checked: bool = True) -> None:
         self._refused.append(request.attempt)
         method, key = self._named(request), request.attempt.key
-        self.transport.visit.denied(request.user, method, why, key)
+        self.transport.visit.denied(request.user, method, why, key, checked=checked)
 
     def _endIfTooMany(self) -> bool:
         visit = self.transport.visit

@@ -66,6 +66,44 @@ def test_end_of_who_hangs(serve):
         assert time.monotonic() - began < 5
 
 
+def test_reload_at_the_end(serve, private):
+    """SIGHUP while clients leave, as from a log's rotation, changes nothing."""
+    audit = private / "audit"
+    with serve("--audit", str(audit)) as server:
+        stuck = target(server).lineSession()
+        offer(stuck, NOISE, 1 << 30)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(PATIENCE) == 0
+    assert '"server.stop"' in audit.read_text().splitlines()[-1]
+
+
+def test_late_reader(serve):
+    """A client that begins to read when the server ends gets all that the server had taken."""
+    with serve() as server:
+        line = target(server).lineSession()
+        sent = offer(line, NOISE, 1 << 30)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        back = receive(line, sent + 1)
+        assert len(back) == sent
+        assert back == (NOISE * (sent // len(NOISE) + 1))[:sent]
+
+
+def test_small_packets(serve):
+    """What comes in thousands of packets at once is echoed whole before the end."""
+    with serve() as server:
+        shells = [Attacker(target(server)).login().shell() for _ in range(8)]
+        packets = [b"".join(shell.data(b"x") for _ in range(2000)) for shell in shells]
+        for shell, each in zip(shells, packets, strict=True):
+            shell.socket.sendall(each)
+        time.sleep(0.02)
+        server.process.send_signal(signal.SIGTERM)
+        for shell in shells:
+            assert shell.readData(2000) == b"x" * 2000
+
+
 def test_end_of_ssh(need, ssh, serve):
     """OpenSSH's client is told how its session ended."""
     with serve() as server:
@@ -114,6 +152,7 @@ def test_reload_of_host_keys(serve, private, need):
         key = private / "keys" / "ssh_host_ed25519_key"
         for path in (key, key.with_suffix(".pub")):
             path.unlink()
+        subprocess.run([need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         server.process.send_signal(signal.SIGHUP)
         eventually(lambda: sum("read again" in line for line in server.lines) == 1)
         shell.client.rekey()

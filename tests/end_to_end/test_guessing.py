@@ -5,6 +5,7 @@ import random
 from contextlib import suppress
 from pathlib import Path
 
+import bcrypt
 import pytest
 from attacking.attacker import LOGGED_IN, Attacker, closedWithin, receive
 from helpers import eventually
@@ -62,6 +63,19 @@ def test_guesses_slow_an_address_down(serve, door):
             assert receive(target(server, OTHER).connect(port), 100) == PENALIZED
         assert echoes(target(server).lineSession())
         Attacker(target(server)).login()
+
+
+def test_guesses_hold_up_nobody(serve, write):
+    """While hashes are computed for one address's guesses, a login from another has its turn."""
+    hashed = bcrypt.hashpw(b"pass", bcrypt.gensalt(10))
+    users = write("users", b"user:" + hashed + b"\n")
+    with serve("--auth", f"file:{users}") as server:
+        flood = [target(server, OTHER).connect(server.line_port) for _ in range(90)]
+        for connection in flood:
+            connection.sendall(b"user wrong\n")
+        assert echoes(target(server).lineSession())
+        still = [connection for connection in flood if not closedWithin(connection, 0.001)]
+        assert len(still) > 50
 
 
 def test_penalties_are_over(serve):

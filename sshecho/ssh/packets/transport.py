@@ -184,15 +184,15 @@ class SSHTransport(Protocol, TimeoutMixin):
         self._take(data)
 
     def _take(self, data: bytes) -> None:
-        if self._resting:
+        if self.closing:
+            self._dropped += len(data)
+            if self._dropped > MOST_DROPPED:
+                self.transport.pauseProducing()
+        elif self._resting:
             self._late += data  # nothing more is read, but TLS had it already
         elif not self._halted:
             self._messages = self.incoming.messages(data) if self.gotVersion else self._first(data)
             self._handle()
-        elif self.closing:
-            self._dropped += len(data)
-            if self._dropped > MOST_DROPPED:
-                self.transport.pauseProducing()
 
     def _handle(self) -> None:
         """Handle messages, but no more than are some milliseconds' work: others wait."""
