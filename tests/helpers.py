@@ -15,6 +15,16 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+VISIT = [
+    "connection.open",
+    "login.ok",
+    "session.open",
+    "session.close",
+    "logout",
+    "connection.close",
+]
+"""The events of a client that logs in, has a session and leaves."""
+
 
 def result(deferred: Deferred[Any]) -> Any:
     """Return what a Deferred has fired with, or raise what it has failed with."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from benchmarks import chart, processes, reaper, table
+from benchmarks import attacks, chart, denials, processes, reaper, table
+from benchmarks.attacks import Damage
 from benchmarks.measures import BULK, ECHO, IDLE, LOGIN
 from benchmarks.options import listOf, positive
 from benchmarks.rounds import Results
@@ -154,3 +155,23 @@ def test_options():
     for wrong in ("0", "-1", "x", ""):
         with pytest.raises(ArgumentTypeError):
             positive(wrong)
+
+
+def test_damage():
+    """Of several rounds all echoes count, and the medians of the rest; who was cut off is said."""
+    rounds = [
+        Damage([0.001] * 99 + [0.5], 0.1, 1024, 0.5),
+        Damage([0.001] * 100, 0.3, 4096, 0.2),
+        Damage([0.002] * 100, 0.2, 2048, 0.3),
+    ]
+    assert attacks.middle(rounds).cells() == ["2.0", "500", "200", "2.0", "30"]
+    cut = attacks.middle([*rounds, Damage([], None, None, 0.3)]).cells()
+    assert cut[:3] == ["cut off", "", "not let in"]
+
+
+@pytest.mark.parametrize(
+    ("less", "more", "area"), [([1, 2], [3, 4], 1), ([3, 4], [1, 2], 0), ([1, 2], [1, 2], 0.5)]
+)
+def test_area(less, more, area):
+    """The area is the chance that one of the second is the larger."""
+    assert denials.area(less, more) == area

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from helpers import logged, told
+from helpers import VISIT, logged, told
 from linedoor import LIMITS, Door
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
@@ -25,14 +25,7 @@ def test_a_visit():
     with logged() as seen:
         door = Door().send(b"user pass\n", b"Hi\n").lose()
     events = told(seen)
-    assert [event["event"] for event in events] == [
-        "connection.open",
-        "login.ok",
-        "session.open",
-        "session.close",
-        "logout",
-        "connection.close",
-    ]
+    assert [event["event"] for event in events] == VISIT
     assert len({(event["connection"], event["peer"], event["door"]) for event in events}) == 1
     assert (events[3]["received"], events[3]["sent"]) == (3, 3)
     assert door.log == [(b"user", "login"), (b"user", "logout")]

@@ -63,6 +63,15 @@ def alive(kinds) -> int:
     return sum(isinstance(thing, kinds) for thing in gc.get_objects())
 
 
+def nothingIsLeft(house, before):
+    """See to it that all who came are gone, and what there was for them."""
+    assert house.log.count((b"user", "login")) == house.log.count((b"user", "logout")) > ROUNDS / 20
+    house.clock.advance(1000)
+    assert house.clock.getDelayedCalls() == []
+    assert alive(KINDS) <= before
+    assert not house.gate._visits
+
+
 @pytest.fixture
 def chance(monkeypatch):
     monkeypatch.setattr(Gate, "_isPenalized", lambda *_: False)  # or few would be looked at
@@ -96,12 +105,8 @@ def test_ssh(chance):
                 pair.flush()
             pair.lose()
             checker.answer()
-    assert house.log.count((b"user", "login")) == house.log.count((b"user", "logout")) > ROUNDS / 20
-    house.clock.advance(1000)
-    assert house.clock.getDelayedCalls() == []
     del pair
-    assert alive(KINDS) <= before
-    assert not house.gate._visits
+    nothingIsLeft(house, before)
 
 
 def test_line(chance):
@@ -125,9 +130,5 @@ def test_line(chance):
                 step(door)
             door.protocol.connectionLost(Failure(ConnectionLost()))
             checker.answer()
-    assert house.log.count((b"user", "login")) == house.log.count((b"user", "logout")) > ROUNDS / 20
-    house.clock.advance(1000)
-    assert house.clock.getDelayedCalls() == []
     del door
-    assert alive(KINDS) <= before
-    assert not house.gate._visits
+    nothingIsLeft(house, before)

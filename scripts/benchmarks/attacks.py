@@ -24,10 +24,10 @@ from ssh2.exceptions import SSH2Error
 from benchmarks import processes
 from benchmarks.client import EchoSession, sessions
 from benchmarks.machine import describe, pin
-from benchmarks.options import installed, listOf, positive
+from benchmarks.options import addOnly, installed, listOf, positive
 from benchmarks.progress import clear, say, tell
 from benchmarks.running import BrokenServerError, Running, running
-from benchmarks.servers import SERVERS, Server
+from benchmarks.servers import Server
 from benchmarks.table import markdown
 
 ATTACKER = "127.0.0.2"
@@ -78,13 +78,7 @@ class Damage:
 def main(arguments: list[str]) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser("scripts/bench attacks", description=__doc__)
-    parser.add_argument(
-        "--only",
-        type=listOf(SERVERS),
-        default=["sshecho"],
-        metavar="NAME,...",
-        help=f"some of {','.join(SERVERS)} (sshecho)",
-    )
+    addOnly(parser)
     parser.add_argument(
         "--attacks",
         type=listOf(NAMES),

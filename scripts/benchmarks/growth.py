@@ -19,10 +19,10 @@ from benchmarks import processes
 from benchmarks.client import EchoSession, sessions
 from benchmarks.machine import describe, pin
 from benchmarks.measures import echoTimes
-from benchmarks.options import installed, listOf, positive
+from benchmarks.options import addOnly, installed, positive
 from benchmarks.progress import clear, say, tell
 from benchmarks.running import BrokenServerError, Running, running
-from benchmarks.servers import SERVERS, Server
+from benchmarks.servers import Server
 from benchmarks.table import markdown
 
 COUNTS = (10, 100, 1000, 5000)
@@ -78,13 +78,7 @@ HEAD = [
 def main(arguments: list[str]) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser("scripts/bench growth", description=__doc__)
-    parser.add_argument(
-        "--only",
-        type=listOf(SERVERS),
-        default=["sshecho"],
-        metavar="NAME,...",
-        help=f"some of {','.join(SERVERS)} (sshecho)",
-    )
+    addOnly(parser)
     parser.add_argument(
         "--sessions",
         type=positive,

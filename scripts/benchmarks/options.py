@@ -34,6 +34,17 @@ def listOf(known: Iterable[str]) -> Callable[[str], list[str]]:
     return read
 
 
+def addOnly(parser: argparse.ArgumentParser) -> None:
+    """Let some servers be chosen; sshecho alone if none are."""
+    parser.add_argument(
+        "--only",
+        type=listOf(SERVERS),
+        default=["sshecho"],
+        metavar="NAME,...",
+        help=f"some of {','.join(SERVERS)} (sshecho)",
+    )
+
+
 def installed(wanted: Iterable[str]) -> dict[Server, str]:
     """Return the servers of these names that there are, with their versions; tell of the others."""
     found = {}

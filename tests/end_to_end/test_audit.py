@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from attacking.attacker import LOGGED_IN, receive
-from helpers import eventually
+from helpers import VISIT, eventually
 from serving import PATIENCE, ROOT, environment
 from watching import target
 
@@ -41,8 +41,7 @@ def test_a_command(audited, runSSH):
     start, *told, closed = events()
     assert start["event"] == "server.start"
     assert {door["kind"] for door in start["doors"]} == {"ssh", "line"}
-    steps = ["connection.open", "login.ok", "session.open", "session.close", "logout"]
-    assert [event["event"] for event in told] == steps
+    assert [event["event"] for event in (*told, closed)] == VISIT
     assert all(event.keys() >= FIELDS for event in (*told, closed))
     assert len({(event["connection"], event["peer"]) for event in (*told, closed)}) == 1
     assert (told[1]["user"], told[1]["method"]) == ("user", "password")
@@ -102,14 +101,7 @@ def test_standard_output(private):
         events = [json.loads(process.stdout.readline())["event"] for _ in range(6)]
         process.terminate()
         rest, said = process.communicate(timeout=PATIENCE)
-    assert events == [
-        "connection.open",
-        "login.ok",
-        "session.open",
-        "session.close",
-        "logout",
-        "connection.close",
-    ]
+    assert events == VISIT
     assert json.loads(rest)["event"] == "server.stop"
     assert "line: 'user' logged in by password from 127.0.0.1:" in said
     assert "{" not in said

@@ -56,6 +56,25 @@ def test_growth(private):
     assert rows == ["1", "2"]
 
 
+def test_attacks(private):
+    """What an attack does to the others is a row, for each server."""
+    few = ("--attacks", "guesses", "--only", "sshecho,conch", "--seconds", 2, "--rounds", 1)
+    done = bench(private, "attacks", *few)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["guesses", "sshecho"], ["guesses", "Conch"]]
+    assert all(float(row[2]) > 0 for row in rows)
+
+
+def test_denials(private):
+    """How long denials take is a row for each kind of store."""
+    done = bench(private, "denials", "--tries", 2)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows][:1] == ["a file of hashes"]
+    assert all(0 <= float(row[3]) <= 1 for row in rows)
+
+
 def test_unknown_name(private):
     """A server that is none is said, with those that there are."""
     done = bench(private, "--only", "sshecho,telnetd")
