@@ -30,7 +30,7 @@ from sshecho.service.closing import MOST_DROPPED, sayGoodbye, until, untilQuiet
 from sshecho.service.gate import Gate, Refusal
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.penalties import PENALIZED
-from sshecho.service.sockets import LARGEST_READ, probe, readAtMost, unsent
+from sshecho.service.sockets import LARGEST_READ, SMALL_READ, probe, readAtMost, unsent
 from sshecho.service.visit import Visit
 from sshecho.session import IStreamTransport, Session
 from sshecho.telnet import IAC, Telnet, TelnetError
@@ -48,9 +48,6 @@ DENIED = b"Login denied, goodbye.\r\n"
 TOO_LONG = b"Login line too long, goodbye.\r\n"
 BAD_TELNET = b"Telnet subnegotiation too long, goodbye.\r\n"
 GOING_DOWN = b"Server is going down, goodbye.\r\n"
-
-_SMALL_READ = 4096
-"""Bytes that are read at once before the login, and of Telnet, which is dear to read."""
 
 
 class _State(Enum):
@@ -100,7 +97,7 @@ class LineLogin(Protocol, TimeoutMixin):
         self.setTimeout(self._limits.loginGrace)
         if self._limits.keepalive is not None:
             probe(self.transport, self._limits.keepalive)
-        readAtMost(self.transport, _SMALL_READ)
+        readAtMost(self.transport, SMALL_READ)
         self._visit.begin(self)
         self.transport.registerProducer(self, True)
 

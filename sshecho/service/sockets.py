@@ -15,6 +15,8 @@ from sshecho.service.limits import PROBES
 
 LARGEST_READ = Connection.bufferSize
 """Bytes that are read at once, unless there is a reason for less."""
+SMALL_READ = 4096
+"""Bytes that are read at once of those not logged in, and of what is dear to read."""
 
 
 def connectionBelow(transport: object) -> Connection | None:

@@ -29,7 +29,7 @@ from zope.interface import implementer
 from sshecho import __version__
 from sshecho.service.closing import until, untilQuiet
 from sshecho.service.limits import PROBES, Limits
-from sshecho.service.sockets import unsent
+from sshecho.service.sockets import LARGEST_READ, SMALL_READ, readAtMost, unsent
 from sshecho.service.visit import Visit
 from sshecho.ssh.algorithms import USER_SIGNATURES
 from sshecho.ssh.packets.errors import ProtocolError
@@ -108,6 +108,7 @@ class Transport(ServerTransport):
         self.traffic = Traffic(self.begun)
         self.setTimeout(self.limits.loginGrace)
         self.visit.begin(self)
+        readAtMost(self.transport, SMALL_READ)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
@@ -146,6 +147,7 @@ class Transport(ServerTransport):
         """Let the client be as slow as it likes, and send larger packets."""
         self._loggedIn = True
         self.incoming.largest = _LARGEST_FROM_USERS
+        readAtMost(self.transport, LARGEST_READ)
         self.traffic.moved = self.factory.clock.seconds()
         if not self.closing:
             self.awaitNext()
