@@ -181,3 +181,10 @@ def test_wrong_guess(guessed, method, hostKey):
     theirs = replace(OFFER, keyExchanges=(method,), hostKeys=(hostKey,), guessed=guessed)
     wrong = guessed and (method == b"other" or hostKey == b"other")
     assert guessedWrong(theirs, OFFER) is wrong
+
+
+def test_too_long():
+    """A KEXINIT of more than 16 KiB is refused before it is looked at."""
+    offer = write(replace(OFFER, keyExchanges=(b"a" * 60,) * 300))
+    with pytest.raises(ProtocolError, match="too long"):
+        read(offer)

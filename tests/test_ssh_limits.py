@@ -152,6 +152,28 @@ def test_too_much_before_the_login(pair, stage):
     assert goodbyes(pair.take()) == [(2, b"too much before the login")]
 
 
+def test_extensions(pair):
+    """What a client tells of itself is little, and told before the login."""
+    told = struct.pack(">L", 64) + (NS(b"a") + NS(b"b")) * 64
+    pair.send(7, told)
+    assert pair.take() == []
+    pair.login().send(7, told)
+    assert goodbyes(pair.take()) == [(2, b"extensions are not due any more")]
+
+
+def test_too_many_extensions(pair):
+    """More of that is more than there are."""
+    pair.send(7, struct.pack(">L", 65) + (NS(b"a") + NS(b"b")) * 65)
+    assert goodbyes(pair.take()) == [(2, b"too many extensions")]
+
+
+@pytest.mark.parametrize("number", [91, 92, 99, 100])
+def test_answers_to_nothing(pair, number):
+    """We ask for no channel, and nothing of one: an answer ends the connection."""
+    Channel(pair.login()).send(number, bytes(12))
+    assert goodbyes(pair.take()) == [(2, b"nothing was asked")]
+
+
 def rekey(pair):
     pair.client.rekey()
     pair.flush()

@@ -221,7 +221,7 @@ def test_password_change(pair):
 )
 def test_not_to_be_had(pair, method, service):
     """A method or a service that is not to be had is refused, and the methods that are told."""
-    data = b"\0" + NS(b"pass") + NS(b"")
+    data = b"" if method == b"none" else b"\0" + NS(b"pass") + NS(b"")
     pair.requestUserAuth().send(USERAUTH_REQUEST, NS(b"user"), NS(service), NS(method), data)
     pair.clock.advance(1)
     pair.pump.flush()

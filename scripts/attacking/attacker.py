@@ -23,7 +23,7 @@ from twisted.conch.ssh.transport import MSG_SERVICE_REQUEST
 from twisted.conch.ssh.userauth import MSG_USERAUTH_REQUEST, MSG_USERAUTH_SUCCESS
 from twisted.internet.task import Clock
 
-from attacking.client import Client, number
+from attacking.client import Client, Outbox, number
 
 PATIENCE = 60
 """Seconds to wait for what should take none."""
@@ -78,26 +78,6 @@ def receive(connection: socket.socket, count: int) -> bytes:
     return bytes(data)
 
 
-class _Wire:
-    """The transport of the client: keeps what it writes until that is to be sent."""
-
-    disconnecting = False
-
-    def __init__(self) -> None:
-        self.written = bytearray()
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def take(self) -> bytes:
-        data = bytes(self.written)
-        self.written.clear()
-        return data
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - pausing and the like do nothing
-        return lambda *_: None
-
-
 class Attacker:
     """An SSH connection that does what its user says; keys are agreed on.
 
@@ -122,7 +102,7 @@ class Attacker:
         self._target = target
         self.socket = target.connect(target.sshPort)
         self._clock = Clock()
-        self._wire = _Wire()
+        self._wire = Outbox()
         self.client = Client(self._clock)
         self.client.makeConnection(cast(Any, self._wire))
         self.greeting = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from twisted.conch.ssh.transport import MSG_KEXINIT, MSG_SERVICE_ACCEPT
 from twisted.internet.defer import Deferred, succeed
@@ -13,6 +14,28 @@ from sshecho.ssh.algorithms import HOST_SIGNATURES
 from sshecho.ssh.packets.client import ClientTransport
 
 _FIRST_OF_A_SERVICE = 50
+
+
+class Outbox:
+    """A client's transport, which keeps what is written until that is to go."""
+
+    disconnecting = False
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written += data
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        data = bytes(self.written)
+        self.written.clear()
+        return data
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - pausing and the like do nothing
+        return lambda *_: None
 
 
 class Client(ClientTransport):

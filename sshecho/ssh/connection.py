@@ -118,10 +118,12 @@ class Connection(SSHConnection):
         )
 
     def ssh_CHANNEL_OPEN_CONFIRMATION(self, packet: bytes) -> None:
-        """End the connection: we open no channels, so there is none to confirm or to refuse."""
-        self.transport.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"no channel was asked for")
+        """End the connection: we ask for no channel, and for nothing of one that is answered."""
+        self.transport.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"nothing was asked")
 
     ssh_CHANNEL_OPEN_FAILURE = ssh_CHANNEL_OPEN_CONFIRMATION
+    ssh_CHANNEL_SUCCESS = ssh_CHANNEL_OPEN_CONFIRMATION
+    ssh_CHANNEL_FAILURE = ssh_CHANNEL_OPEN_CONFIRMATION
 
     def ssh_CHANNEL_REQUEST(self, packet: bytes) -> None:
         """Answer a channel's request, and only then begin what it asked for.

@@ -16,6 +16,8 @@ from sshecho.wire import Reader
 
 _LONGEST_METHOD = 64
 """Bytes of a method's name, as RFC 4250 has it; what is longer is cut where it is kept."""
+_STRINGS = {b"none": 0, b"keyboard-interactive": 2}
+"""How many strings there are in the requests of which nothing else matters."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,17 @@ class LoginRequest:
 
     @classmethod
     def parse(cls, packet: bytes) -> LoginRequest:
-        """Return the request in a packet: user name, service name, method name, the method's."""
+        """Return the request in a packet: user name, service name, method name, the method's.
+
+        A request for a question tells a language and devices (RFC 4256, section 3.1).
+        """
         reader = Reader(packet)
         user, service, method = reader.string(), reader.string(), reader.string()
         data = packet[reader.at :]
+        if method in _STRINGS:
+            for _ in range(_STRINGS[method]):
+                reader.string()
+            reader.end()
         key = nameKey(_ShownKey.parse(data).blob) if method == b"publickey" else None
         attempt = Attempt(method[:_LONGEST_METHOD].decode(errors="replace"), key)
         return cls(user, service, method, data, attempt)

@@ -245,6 +245,18 @@ class Transport(ServerTransport):
         self._keysSince = self.factory.clock.seconds()
         super().ssh_NEWKEYS(packet)
 
+    def ssh_EXT_INFO(self, packet: bytes) -> None:
+        """Keep what the client tells of itself, which it may do before the login only.
+
+        That is right behind its first keys (RFC 8308, section 2.4), but we are not that strict.
+
+        Raises:
+            ProtocolError: when it is too late.
+        """
+        if self._loggedIn:
+            raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "extensions are not due any more")
+        super().ssh_EXT_INFO(packet)
+
     def unhandled(self, messageNum: int) -> None:
         """Answer a message that nobody handles, but for a login behind the one that let in.
 

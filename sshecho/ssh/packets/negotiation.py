@@ -19,6 +19,7 @@ EXTENSIONS_CLIENT, EXTENSIONS_SERVER = b"ext-info-c", b"ext-info-s"
 STRICT_CLIENT, STRICT_SERVER = b"kex-strict-c-v00@openssh.com", b"kex-strict-s-v00@openssh.com"
 """What says that a side keeps to strict key exchange (OpenSSH PROTOCOL, section 1.10)."""
 
+_LARGEST = 16 * 1024  # bytes; clients say some two thousand
 _COOKIE = 16
 _LISTS = 10
 _NAME_LIST = re.compile(rb"(?:[!-+\--~]{1,64}(?:,[!-+\--~]{1,64})*)?")  # RFC 4251, sections 5, 6
@@ -96,8 +97,10 @@ def read(payload: bytes) -> Offer:
     """Return what a KEXINIT offers.
 
     Raises:
-        ProtocolError: for a malformed one.
+        ProtocolError: for a malformed one, and for one of more than 16 KiB.
     """
+    if len(payload) > _LARGEST:  # what was read is kept for the next that says the same
+        raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "KEXINIT is too long")
     return _read(payload[_COOKIE:])
 
 

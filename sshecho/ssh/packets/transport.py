@@ -48,6 +48,7 @@ _MOST_HELD = 1 << 20  # bytes that may wait for new keys
 _MOST_JOINED = 1 << 16  # bytes that may wait for the end of a turn
 _TURN = 64  # messages that are handled before others have their turn
 _COST_OF_KEYS = 20  # messages that one of a key exchange counts for: it is much work
+_MOST_EXTENSIONS = 64
 _HELD_MESSAGE = 64  # bytes that a message is counted for above its own
 _LONGEST_VERSION = 255
 _LONGEST_PREFACE = 1 << 12
@@ -544,17 +545,25 @@ class SSHTransport(Protocol, TimeoutMixin):
 
     def ssh_UNIMPLEMENTED(self, packet: bytes) -> None:
         """Pass on what the other side did not understand."""
-        self.receiveUnimplemented(Reader(packet).number(4))
+        reader = Reader(packet)
+        number = reader.number(4)
+        reader.end()
+        self.receiveUnimplemented(number)
 
     def ssh_DEBUG(self, packet: bytes) -> None:
         """Pass on what the other side wants to be seen."""
         reader = Reader(packet)
-        self.receiveDebug(reader.number(1) != 0, reader.string(), reader.string())
+        shown, text, language = reader.number(1) != 0, reader.string(), reader.string()
+        reader.end()
+        self.receiveDebug(shown, text, language)
 
     def ssh_EXT_INFO(self, packet: bytes) -> None:
         """Keep what the other side tells of itself, in place of what it told before (RFC 8308)."""
         reader = Reader(packet)
-        told = [(reader.string(), reader.string()) for _ in range(reader.number(4))]
+        count = reader.number(4)
+        if count > _MOST_EXTENSIONS:
+            raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "too many extensions")
+        told = [(reader.string(), reader.string()) for _ in range(count)]
         reader.end()
         self.peerExtensions = dict(told)
 
