@@ -93,6 +93,7 @@ CASES = [
     (["--host-keys", "{openkey}"], 1, "permissions 0644 are too open"),
     (["--host-keys", "{broken}"], 1, "{broken}: Not a directory"),
     (["--banner", "/nonexistent/b"], 1, "--banner /nonexistent/b: No such file or directory"),
+    (["--audit", "/nonexistent/a"], 1, "--audit /nonexistent/a: No such file or directory"),
     (["--greeting", "{taken}"], 1, "{taken}: No such file or directory"),
     (["--auth", "memory:a:b", "--app", "nowhere:X"], 1, "--app nowhere:X: ModuleNotFoundError: No"),
     (["--auth", "memory:a:b", "--app", "os"], 1, "--app os: not MODULE:NAME, such as chat:Chat"),
@@ -101,6 +102,8 @@ USAGE = [
     (["--auth", "bogus"], 2, "--auth bogus: there is no such checker"),
     (["--auth", "memory:x"], 2, "--auth memory: give pairs"),
     (["--bogus"], 2, "option --bogus not recognized"),
+    (["--login-grace", "soon"], 2, "--login-grace soon: it is a number of seconds"),
+    (["--max-startups", "0"], 2, "--max-startups 0: it is a number from 1 to 1000000"),
     (["--ssh", "off", "--line", "off"], 2, "nothing to serve"),
 ]
 
