@@ -59,7 +59,7 @@ class Options(CommonOptions, AuthOptionMixin):
         *limitOptions(),
     ]
     optFlags: ClassVar = [
-        ["penalize-loopback", None, "let failed logins from this machine slow it down too"],
+        ["penalize-loopback", None, "let failed logins from loopback slow it down too"],
     ]
     supportedInterfaces = (IUsernamePassword, ISSHPrivateKey, IAnonymous)
     defaultSSH = "tcp:2222:interface=127.0.0.1"

@@ -9,7 +9,7 @@ from twisted.logger import formatEvent
 from sshecho.service.reload import Reload
 from sshecho.service.start import StartError
 
-ALL = "host keys, files of users and keys, banner and greeting have been read again"
+ALL = "all files have been read again: host keys, users and keys, banner and greeting"
 
 
 def broken():

@@ -41,7 +41,7 @@ class Gate:
     Args:
         limits: what to count against.
         clock: what time is told by.
-        penalizeLoopback: whether failed logins from this machine slow it down too.
+        penalizeLoopback: whether failed logins from loopback slow it down too.
 
     Attributes:
         turns: where dear work of all connections waits for its turn.

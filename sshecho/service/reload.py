@@ -61,4 +61,4 @@ class Reload(Service):
                 failed = True
                 _log.warn("{why}: until it is mended it lets nobody in", why=escape(str(error)))
         if not failed:
-            tell("host keys, files of users and keys, banner and greeting have been read again")
+            tell("all files have been read again: host keys, users and keys, banner and greeting")

@@ -146,7 +146,8 @@ class Visit:
             self._gate.failed(self, GUESS)
         name = "somebody" if user is None else userName(user)
         text = f"{name} denied by {method} from {self.peer}{because(why)}"
-        self.tell("login.denied", text, **_login(user, method, key), why=escape(why))
+        more = {} if checked else {"checked": False}
+        self.tell("login.denied", text, **_login(user, method, key), why=escape(why), **more)
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""

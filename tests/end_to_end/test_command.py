@@ -93,7 +93,7 @@ CASES = [
     (["--host-keys", "{openkey}"], 1, "permissions 0644 are too open"),
     (["--host-keys", "{broken}"], 1, "{broken}: Not a directory"),
     (["--banner", "/nonexistent/b"], 1, "--banner /nonexistent/b: No such file or directory"),
-    (["--audit", "/nonexistent/a"], 1, "--audit /nonexistent/a: No such file or directory"),
+    (["--audit", "{broken}/a"], 1, "--audit {broken}/a: Not a directory"),
     (["--greeting", "{taken}"], 1, "{taken}: No such file or directory"),
     (["--auth", "memory:a:b", "--app", "nowhere:X"], 1, "--app nowhere:X: ModuleNotFoundError: No"),
     (["--auth", "memory:a:b", "--app", "os"], 1, "--app os: not MODULE:NAME, such as chat:Chat"),

@@ -55,6 +55,25 @@ def test_who_is_banned(serve, write, userKey, found):
     assert found(audit, "aggressive") == [*guesses, "127.0.0.4", "127.0.0.5"]
 
 
+def test_what_was_not_checked(serve, write, found):
+    """Who is denied because the file of users is gone is not banned."""
+    users = write("users", "user:pass\n")
+    audit = users.parent / "audit"
+    with serve("--auth", f"file:{users}", "--audit", str(audit)) as server:
+        users.unlink()
+        for name in (b"user", b'"checked": false'):
+            aim = target(server, "127.0.0.2")
+            with aim.connect(server.line_port) as connection:
+                connection.sendall(name + b" pass\n")
+                assert closedWithin(connection, 10)
+        write("users", "user:pass\n")
+        with target(server, "127.0.0.3").connect(server.line_port) as connection:
+            connection.sendall(b'","checked":false wrong\n')
+            assert closedWithin(connection, 10)
+    for mode in ("normal", "aggressive"):
+        assert found(audit, mode) == ["127.0.0.3"]
+
+
 def test_addresses(private, found):
     """IPv6 addresses are found too."""
     audit = private / "audit"
