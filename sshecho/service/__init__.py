@@ -1,1 +1,1 @@
-"""What keeps it up: the doors that listen, their limits, and what the terminal shows."""
+"""What keeps it up: the doors, who may come in and how much, what is told of it, and the end."""
