@@ -33,7 +33,7 @@ class AuditLog(Service):
     A line that was begun is always ended, so every line that is there can be read.
 
     Args:
-        path: the file, which only we may read; ``-`` is standard output.
+        path: the file, made for us alone when there is none; ``-`` is standard output.
         clock: what the next try is counted with.
 
     Raises:
@@ -85,7 +85,7 @@ class AuditLog(Service):
 
     def _endLine(self) -> None:
         """See to it that a line which stands in the file half, as after a crash, is ended."""
-        if _endsInALine(self._path):
+        if _endsMidLine(self._path):
             self._waiting.appendleft(b"\n")
             self._begun = True
 
@@ -168,7 +168,7 @@ def _openStandardOutput(flags: int) -> int:
         return os.dup(1)
 
 
-def _endsInALine(path: str) -> bool:
+def _endsMidLine(path: str) -> bool:
     """Return whether a file ends in the middle of a line, as far as that can be told."""
     try:
         if not os.path.isfile(path):
