@@ -94,7 +94,7 @@ class LineLogin(Protocol, TimeoutMixin):
     def connectionMade(self) -> None:
         """Begin to wait for the first line."""
         self._moved = self._clock.seconds()
-        self.setTimeout(self._limits.loginGrace)
+        self.setTimeout(self._visit.graceLeft)
         if self._limits.keepalive is not None:
             probe(self.transport, self._limits.keepalive)
         readAtMost(self.transport, SMALL_READ)

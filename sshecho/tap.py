@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
@@ -80,6 +81,7 @@ class Options(CommonOptions, AuthOptionMixin):
         self["ssh"] = []
         self["line"] = []
         self["algorithms"] = "modern"
+        self["trusted-proxy"] = []
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -89,6 +91,13 @@ class Options(CommonOptions, AuthOptionMixin):
     def opt_line(self, endpoint: str) -> None:
         """Twisted server endpoint of the line door; 'off' closes it; may be given again."""
         self["line"].append(endpoint)
+
+    def opt_trusted_proxy(self, name: str) -> None:
+        """Network, or address, of proxies to believe at haproxy: endpoints; may be given again."""
+        try:
+            self["trusted-proxy"].append(ip_network(name))
+        except ValueError as error:
+            raise UsageError(f"--trusted-proxy {name}: {error}") from None
 
     def opt_algorithms(self, name: str) -> None:
         """What the SSH door offers: 'modern' (the default), or 'compatible' with older clients."""
@@ -148,10 +157,7 @@ class Options(CommonOptions, AuthOptionMixin):
                 raise UsageError(f"--{door}: it is either {OFF} or open")
             self[door] = [endpoint for endpoint in endpoints if endpoint != OFF]
             for endpoint in self[door]:
-                if endpoint.partition(":")[0] == "haproxy":
-                    raise UsageError(
-                        f"--{door} {endpoint}: a PROXY header from anyone would be believed"
-                    )
+                self._checkProxied(door, endpoint)
         if not self["ssh"] and not self["line"]:
             raise UsageError("both doors are off: nothing to serve")
         if self._onlyKeys and not self["ssh"]:
@@ -171,6 +177,22 @@ class Options(CommonOptions, AuthOptionMixin):
             raise UsageError(f"--host-keys: there is no such home folder: {folder}")
         self["host-keys"] = Path(folder).absolute()
         self["limits"] = limitsOf(self)
+
+    def _checkProxied(self, door: str, endpoint: str) -> None:
+        from sshecho.service.doors import PROXIES, endpointKind
+
+        if endpointKind(endpoint) != PROXIES:
+            return
+        behind = endpointKind(endpoint.partition(":")[2])
+        why = ""
+        if behind == PROXIES:
+            why = "one PROXY header is enough"
+        elif behind == "unix":
+            why = "whoever connects there has no address that --trusted-proxy could name"
+        elif not self["trusted-proxy"]:
+            why = "a PROXY header from anyone would be believed; give --trusted-proxy"
+        if why:
+            raise UsageError(f"--{door} {endpoint}: {why}")
 
 
 class EchoOptions(Options):
@@ -201,6 +223,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     from sshecho.service.descriptors import reserveDescriptors
     from sshecho.service.doors import Door, House
     from sshecho.service.gate import Gate
+    from sshecho.service.proxy import ProxyFactory
     from sshecho.service.reload import Reload
     from sshecho.service.text import Text
     from sshecho.service.welcome import welcome
@@ -223,7 +246,12 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     portal = makePortal(realm, config["credInterfaces"])
     limits = reserveDescriptors(config["limits"])
     gate = Gate(limits, clock, penalizeLoopback=bool(config["penalize-loopback"]))
-    door = partial(Door, reactor=reactor, loopbackOnly=config["demonstration"])
+    door = partial(
+        Door,
+        reactor=reactor,
+        loopbackOnly=config["demonstration"],
+        behindProxy=partial(ProxyFactory, gate, clock, config["trusted-proxy"]),
+    )
     doors: list[Door] = []
 
     def readHostKeys(*, make: bool) -> list[HostKey]:
@@ -244,8 +272,10 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     checkers = {id(checker): checker for checker in config["credCheckers"]}.values()
     readers += [checker.checkFile for checker in checkers if isinstance(checker, FileChecker)]
 
+    demonstration = DEMONSTRATION if config["demonstration"] else None
+
     def announce(doors: Sequence[Door]) -> None:
-        for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
+        for line in welcome(doors, hostKeys, demonstration, config["trusted-proxy"]):
             tell("{line}", line=line)
 
     companions: list[Service] = []

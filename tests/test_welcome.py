@@ -13,7 +13,7 @@ from sshecho.ssh.hostkeys import HostKey
 
 
 def said(name, address, tls=False, demonstration=None) -> list[str]:
-    door = SimpleNamespace(kind=name, address=address, tls=tls)
+    door = SimpleNamespace(kind=name, address=address, tls=tls, proxied=False)
     return list(welcome([door], [], demonstration))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
 
 from twisted.application.service import MultiService, Service
@@ -20,6 +21,7 @@ from sshecho.people import peerName
 from sshecho.service.descriptors import Exhaustion
 from sshecho.service.events import happened
 from sshecho.service.gate import Gate
+from sshecho.service.listening import AnyFactory, Listening
 from sshecho.service.start import StartError
 
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
@@ -28,6 +30,9 @@ _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
 _BACKLOG = 128
 """Connections that wait to be accepted. With more, a flood keeps the reactor busy accepting; with
 less, such as Twisted's 50, it soon keeps the others out."""
+
+PROXIES = "haproxy"
+"""The kind of an endpoint that is for proxies; behind it stands where to listen."""
 
 _NOT_FOR_OTHERS = "the demonstration login is for loopback addresses only; give --auth"
 
@@ -41,6 +46,11 @@ class Door(Service):
         factory: what builds the protocols.
         reactor: what listens.
         loopbackOnly: whether to refuse every address that others could reach.
+        behindProxy: returns what takes a door's connections from proxies, given the kind of the
+            door and its factory; None if there are no proxies.
+
+    Attributes:
+        proxied: whether it is for proxies.
 
     Raises:
         StartError: when the description is not one of an endpoint.
@@ -54,14 +64,21 @@ class Door(Service):
         reactor: IReactorCore,
         *,
         loopbackOnly: bool,
+        behindProxy: Callable[[str, AnyFactory], AnyFactory] | None = None,
     ) -> None:
         self.kind = kind
-        self._description = description
+        self._description = self._listensAt = description
+        self.proxied = endpointKind(description) == PROXIES
+        if self.proxied:
+            if behindProxy is None:
+                raise self._startError("a PROXY header from anyone would be believed")
+            self._listensAt = description.partition(":")[2]
+            reactor = Listening(reactor, partial(behindProxy, kind))  # type: ignore[assignment]
         self._factory = factory
         self._loopbackOnly = loopbackOnly
         self._port: IListeningPort | None = None
         try:
-            self._endpoint = serverFromString(reactor, description)
+            self._endpoint = serverFromString(reactor, self._listensAt)
         except OSError as error:  # a certificate, say
             raise self._startError(_reason(error)) from None
         except Exception as error:
@@ -78,7 +95,7 @@ class Door(Service):
         Raises:
             StartError: when that can't be done, or may not be.
         """
-        if self._loopbackOnly and self._description.partition(":")[0] not in _KNOWN_ADDRESSES:
+        if self._loopbackOnly and endpointKind(self._description) not in _KNOWN_ADDRESSES:
             raise self._startError(_NOT_FOR_OTHERS)
         outcome: list[IListeningPort | Failure] = []
         self._endpoint.listen(self._factory).addBoth(outcome.append)
@@ -114,7 +131,7 @@ class Door(Service):
     @property
     def tls(self) -> bool:
         """Whether it speaks TLS."""
-        return self._description.startswith("ssl:")
+        return endpointKind(self._listensAt) == "ssl"
 
     def __str__(self) -> str:
         """Return where it listens, as people write it."""
@@ -125,6 +142,11 @@ class Door(Service):
         super().stopService()
         port, self._port = self._port, None
         return port.stopListening() if port is not None else None
+
+
+def endpointKind(description: str) -> str:
+    """Return an endpoint's kind, such as ``tcp``, even if it is quoted as Twisted allows."""
+    return description.partition(":")[0].replace("\\", "")
 
 
 def _reason(error: BaseException | None) -> str:

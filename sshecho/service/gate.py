@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import count
 from typing import Final, cast
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol
+from zope.interface import implementer
 
 from sshecho.service.events import happened
 from sshecho.service.limits import DRAIN, OPTIONS, Limits
@@ -30,6 +32,8 @@ PAUSE: Final = 10.0
 """Seconds in which a limit is told of once, however often it is reached."""
 
 _TOO_MANY = "too many connections"
+_GOING_DOWN = "the server is going down"
+_PROXY = "proxy "
 
 
 class Gate:
@@ -60,31 +64,30 @@ class Gate:
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, dict[Visit, None]] = {}  # not logged in, oldest first
         self._startups = 0
+        self._proxies = count()
         self._told: dict[str, _Told] = {}
         self._closing = False
         self._empty: Deferred[None] = Deferred()
         self._cutting: IDelayedCall
 
-    def enter(self, door: str, address: IAddress | None) -> Visit | Refusal:
+    def enter(self, door: str, address: IAddress | None, *, proxy: bool = False) -> Visit | Refusal:
         """Let a connection in, or not.
 
         Args:
             door: ``"ssh"`` or ``"line"``.
-            address: the client's.
+            address: the client's; an `Arrived` has been let in, or not, before.
+            proxy: whether the address is a proxy's, which stands for all of its clients: until one
+                is named (see `move`) each connection counts for itself, and penalties for none.
 
         Returns:
             Its visit, or the protocol that sends it away.
         """
-        source = sourceOf(address)
-        if self._closing:
-            return Refusal("the server is going down")
-        if self._wait(source):
-            self.reached("penalties", source, PENALIZED)
-            return Refusal(PENALIZED)
-        free = self.limits.maxConnections - len(self._visits)
-        if self._held[source] >= GREED * free:
-            self.reached("max-connections", source, _TOO_MANY)
-            return Refusal(_TOO_MANY)
+        if isinstance(address, Arrived):
+            return address.outcome
+        source = f"{_PROXY}{next(self._proxies)}" if proxy else sourceOf(address)
+        why = self._whyNot(source, address, len(self._visits))
+        if why:
+            return Refusal(why)
         if self._startups >= self.limits.maxStartups:
             self._makeRoom(source)
         visit = Visit(self, door, address, source, self.seconds())
@@ -93,6 +96,38 @@ class Gate:
         self._waiting.setdefault(source, {})[visit] = None
         self._startups += 1
         return visit
+
+    def move(self, visit: Visit, address: IAddress | None) -> str:
+        """Count a proxy's connection for the client that it is said to be of.
+
+        Returns:
+            Why that one may not come in: then the connection stays counted as it was; or empty
+            text.
+        """
+        source = sourceOf(address)
+        why = self._whyNot(source, address, len(self._visits) - 1)
+        if why:
+            return why
+        waits = self._settle(visit)
+        self._release(visit.source)
+        visit.isFrom(address, source)
+        self._held[source] += 1
+        if waits:
+            self._waiting.setdefault(source, {})[visit] = None
+            self._startups += 1
+        return ""
+
+    def _whyNot(self, source: str, address: IAddress | None, others: int) -> str:
+        """Return, and tell, why a source may not come in beside so many others, if it may not."""
+        if self._closing:
+            return _GOING_DOWN
+        if self._wait(source):
+            self.reached("penalties", source, PENALIZED)
+            return PENALIZED
+        if self._held[source] >= GREED * (self.limits.maxConnections - others):
+            self.reached("max-connections", sourceOf(address), _TOO_MANY)
+            return _TOO_MANY
+        return ""
 
     def _makeRoom(self, newcomer: str) -> None:
         """Cut the connection that has waited longest, of the source that has most of them."""
@@ -103,7 +138,8 @@ class Gate:
 
         source = max(self._waiting, key=greed)
         visit = next(iter(self._waiting[source]))
-        self.reached("max-startups", source, "too many connections without a login")
+        where = sourceOf(visit.address)
+        self.reached("max-startups", where, "too many connections without a login")
         self._settle(visit)
         if visit.guest is not None:
             visit.guest.cut("too many connections without a login")
@@ -112,21 +148,27 @@ class Gate:
         """Count a connection no more among those without a login."""
         self._settle(visit)
 
-    def _settle(self, visit: Visit) -> None:
+    def _settle(self, visit: Visit) -> bool:
+        """Count a connection no more among those without a login; return whether it was one."""
         waiting = self._waiting.get(visit.source, {})
-        if visit in waiting:
-            del waiting[visit]
-            self._startups -= 1
-            if not waiting:
-                del self._waiting[visit.source]
+        if visit not in waiting:
+            return False
+        del waiting[visit]
+        self._startups -= 1
+        if not waiting:
+            del self._waiting[visit.source]
+        return True
+
+    def _release(self, source: str) -> None:
+        self._held[source] -= 1
+        if not self._held[source]:
+            del self._held[source]
 
     def left(self, visit: Visit) -> None:
         """Count a connection no more."""
         self._settle(visit)
         del self._visits[visit]
-        self._held[visit.source] -= 1
-        if not self._held[visit.source]:
-            del self._held[visit.source]
+        self._release(visit.source)
         if self._closing and not self._visits:
             self._finish()
 
@@ -150,6 +192,8 @@ class Gate:
     def _isPenalized(self, source: str) -> bool:
         if not source:  # a socket of the machine's own
             return self._penalizeLoopback
+        if source.startswith(_PROXY):
+            return False
         return self._penalizeLoopback or not ip_address(source.partition("/")[0]).is_loopback
 
     # The end.
@@ -173,7 +217,7 @@ class Gate:
     def _cut(self) -> None:
         for visit in list(self._visits):
             if visit.guest is not None:
-                visit.guest.cut("the server is going down")
+                visit.guest.cut(_GOING_DOWN)
 
     def _finish(self) -> None:
         if self._cutting.active():
@@ -247,3 +291,15 @@ class Refusal(Protocol):
         else:
             transport.write(self._line)
             transport.loseConnection()
+
+
+@implementer(IAddress)
+@dataclass(frozen=True)
+class Arrived:
+    """Stands for the address of a client that the gate has seen before its door does.
+
+    Attributes:
+        outcome: what `Gate.enter` returns for it.
+    """
+
+    outcome: Visit | Refusal

@@ -47,6 +47,8 @@ class Visit:
 
     Attributes:
         id: its name in the audit log.
+        address: the client's.
+        host: the address that the client connected to, where its transport does not know it.
         peer: the client's ``address:port``.
         source: what its limits and penalties are counted for.
         turns: where dear work of its waits for its turn.
@@ -56,14 +58,17 @@ class Visit:
     """
 
     __slots__ = (
+        "_begun",
         "_gate",
         "_offers",
         "_reached",
         "_refusals",
         "_user",
+        "address",
         "door",
         "guest",
         "hasLoggedIn",
+        "host",
         "id",
         "name",
         "peer",
@@ -82,13 +87,33 @@ class Visit:
         self._reached: tuple[str, ...] = ()
         self.id = secrets.token_hex(6)
         self.door = door
-        self.peer = peerName(address)
-        self.source = source
+        self.isFrom(address, source)
+        self.host: IAddress | None = None
+        self._begun = False
         self.guest: Guest | None = None
         self.hasLoggedIn = False
         self.name = "somebody"
         self._user: str | None = None
         self.why = ""
+
+    def isFrom(self, address: IAddress | None, source: str) -> None:
+        """Keep where the client is."""
+        self.address = address
+        self.peer = peerName(address)
+        self.source = source
+
+    async def comesFrom(self, address: IAddress) -> str:
+        """Have it counted for the client that a proxy says it is of; nothing is told before.
+
+        Returns:
+            Why that one may not come in, or empty text.
+        """
+        return self._gate.move(self, address)
+
+    @property
+    def graceLeft(self) -> float:
+        """Seconds that are left of the time to log in."""
+        return max(0.0, self.since + self._gate.limits.loginGrace - self._gate.seconds())
 
     def begin(self, guest: Guest) -> None:
         """Tell that the client is here.
@@ -97,6 +122,7 @@ class Visit:
             guest: the connection.
         """
         self.guest = guest
+        self._begun = True
         self.tell("connection.open", f"connected from {self.peer}")
 
     def tell(self, event: str, text: str, /, **fields: object) -> None:
@@ -199,12 +225,20 @@ class Visit:
         self.why = self.why or escape(why[:_LONGEST])
 
     def end(self, received: int, sent: int) -> None:
-        """Tell that the connection has ended, and count it no more.
+        """Tell that the connection has ended, if it was told of, and count it no more.
 
         Args:
             received: bytes of data that its sessions got.
             sent: bytes of data that they sent.
         """
+        if self._begun:
+            self._tellEnd(received, sent)
+        if self._offers and not self.hasLoggedIn:
+            self._gate.failed(self, self._offers * OFFER)
+        self._gate.left(self)
+        self.guest = None
+
+    def _tellEnd(self, received: int, sent: int) -> None:
         seconds = round(self._gate.seconds() - self.since, 3)
         why = self.why or "the client has gone"
         more = {"refused": self._refusals} if self._refusals > MOST_REFUSALS else {}
@@ -217,10 +251,6 @@ class Visit:
             why=why,
             **more,
         )
-        if self._offers and not self.hasLoggedIn:
-            self._gate.failed(self, self._offers * OFFER)
-        self._gate.left(self)
-        self.guest = None
 
 
 def sourceOf(address: IAddress | None) -> str:

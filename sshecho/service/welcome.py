@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from twisted.internet.interfaces import IAddress
 
@@ -13,7 +13,10 @@ from sshecho.ssh.hostkeys import HostKey
 
 
 def welcome(
-    doors: Sequence[Door], hostKeys: Sequence[HostKey], demonstration: tuple[str, str] | None
+    doors: Sequence[Door],
+    hostKeys: Sequence[HostKey],
+    demonstration: tuple[str, str] | None,
+    proxies: Sequence[IPv4Network | IPv6Network] = (),
 ) -> Iterator[str]:
     """Yield the lines to say once the doors are open.
 
@@ -21,13 +24,17 @@ def welcome(
         doors: the open doors.
         hostKeys: those of the SSH door.
         demonstration: user and password of the demonstration login, if that is what is served.
+        proxies: the networks of proxies that are trusted.
     """
     if demonstration:
         user, password = demonstration
         yield f"demonstration: the user is {user}, the password is {password} (--auth for others)"
     user = demonstration[0] if demonstration else "USER"
     for door in doors:
-        yield f"{door.kind} door at {door}: {_how(door, user)}"
+        how = _how(door, user)
+        if door.proxied:
+            how = f"for the proxies of {', '.join(map(str, proxies))}"
+        yield f"{door.kind} door at {door}: {how}"
     for host in hostKeys:
         yield f"host key {host} from {shlex.quote(str(host.path))}"
 

@@ -106,7 +106,7 @@ class Transport(ServerTransport):
         """Begin, and give the client its time to log in."""
         self.begun = self.heard = self._keysSince = self.factory.clock.seconds()
         self.traffic = Traffic(self.begun)
-        self.setTimeout(self.limits.loginGrace)
+        self.setTimeout(self.visit.graceLeft)
         self.visit.begin(self)
         readAtMost(self.transport, SMALL_READ)
         super().connectionMade()

@@ -195,7 +195,7 @@ class UserAuth(SSHService):
         if request.method not in self._methods:
             return None
         if request.method == b"publickey":
-            address = getattr(self.transport.transport.getPeer(), "host", None)
+            address = getattr(self.transport.visit.address, "host", None)
             return request.publicKey(self.transport.sessionID, address)
         if request.method == b"password":
             return request.password()
