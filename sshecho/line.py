@@ -310,6 +310,14 @@ class LineLogin(Protocol, TimeoutMixin):
         if self._state is _State.SESSION:
             self._goodbye(b"")
 
+    def getPeer(self) -> IAddress:
+        """Return the client's address, behind a proxy too."""
+        return self._visit.address or self.transport.getPeer()
+
+    def getHost(self) -> IAddress:
+        """Return the address that the client connected to."""
+        return self._visit.host or self.transport.getHost()
+
     def _goodbye(self, farewell: bytes) -> None:
         """Say a last line and close, so that it arrives even if the client is still sending."""
         self._state = _State.GOODBYE

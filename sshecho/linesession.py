@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from twisted.internet.interfaces import IProducer, IProtocol, IPushProducer
+from twisted.internet.interfaces import IAddress, IProducer, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +32,12 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """End the session once all that was written has gone out."""
+
+    def getPeer(self) -> IAddress:
+        """Return the client's address."""
+
+    def getHost(self) -> IAddress:
+        """Return the address that the client connected to."""
 
 
 @implementer(ISessionTransport)
@@ -159,6 +165,14 @@ class LineSession:
         """Forget the producer."""
         self._producer = None
         self._connection.paceBy(None)
+
+    def getPeer(self) -> IAddress:
+        """Return the client's address."""
+        return self._connection.getPeer()
+
+    def getHost(self) -> IAddress:
+        """Return the address that the client connected to."""
+        return self._connection.getHost()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._connection.transport, name)

@@ -86,6 +86,39 @@ def test_not_loopback(description, private):
     assert list(private.iterdir()) == []
 
 
+def test_proxies():
+    """An endpoint for proxies listens where they are to connect, with their factory around ours."""
+    around = []
+
+    def behindProxy(kind, factory):
+        around.append((kind, factory))
+        return Factory()
+
+    factory = Factory()
+    one = Door(
+        "line",
+        "haproxy:tcp:0:interface=\\:\\:1",
+        factory,
+        reactor,
+        loopbackOnly=False,
+        behindProxy=behindProxy,
+    )
+    one.startService()
+    assert (around, str(one)[:6], one.proxied) == ([("line", factory)], "[::1]:", True)
+    one.stopService()
+
+
+def test_proxies_of_nobody():
+    """No endpoint is for proxies when nobody says which ones, nor for the demonstration login."""
+    with pytest.raises(StartError, match="PROXY header from anyone"):
+        door("haproxy:tcp:0:interface=127.0.0.1")
+    trusting = {"loopbackOnly": True, "behindProxy": lambda _, factory: factory}
+    one = Door("line", "haproxy:tcp:0:interface=127.0.0.1", Factory(), reactor, **trusting)
+    with pytest.raises(StartError, match=r"demonstration login is for loopback .*give --auth"):
+        one.startService()
+    assert listening() == []
+
+
 def test_house():
     """All the doors open, then that is announced, and they close together."""
     announced = []

@@ -1,5 +1,6 @@
 """The welcome."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +33,15 @@ def test_how_to_log_in(name, address, tls, how):
     """For each door there is a command that a person can type."""
     [line] = said(name, address, tls)
     assert how in line
+
+
+def test_proxied():
+    """A door that is for proxies is said to be, and for which."""
+    address = IPv4Address("TCP", "192.0.2.1", 22)
+    door = SimpleNamespace(kind="ssh", address=address, tls=False, proxied=True)
+    proxies = [ip_network("192.0.2.7"), ip_network("2001:db8::/32")]
+    [line] = welcome([door], [], None, proxies)
+    assert line.endswith(": for the proxies of 192.0.2.7, 2001:db8::/32")
 
 
 def test_demonstration():

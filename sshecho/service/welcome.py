@@ -33,7 +33,7 @@ def welcome(
     for door in doors:
         how = _how(door, user)
         if door.proxied:
-            how = f"for the proxies of {', '.join(map(str, proxies))}"
+            how = f"for the proxies of {', '.join(map(_network, proxies))}"
         yield f"{door.kind} door at {door}: {how}"
     for host in hostKeys:
         yield f"host key {host} from {shlex.quote(str(host.path))}"
@@ -47,6 +47,11 @@ def _how(door: Door, user: str) -> str:
     if door.tls:
         return f"openssl s_client -quiet -connect {host}:{port}, then user and password on one line"
     return f"telnet {host} {port}, then user and password on one line"
+
+
+def _network(network: IPv4Network | IPv6Network) -> str:
+    """Return a network as people write it, who leave out that an address is one."""
+    return str(network[0] if network.num_addresses == 1 else network)
 
 
 def _hostAndPort(address: IAddress) -> tuple[str, object]:

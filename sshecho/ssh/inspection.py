@@ -64,7 +64,7 @@ def inspect(channel: SessionChannel) -> dict[str, object]:
             "server": _texts(transport.extensions),
         },
         "peer": session.peer,
-        "host": peerName(transport.visit.host or transport.transport.getHost()),
+        "host": peerName(transport.getHost().address),
         "pty": None if session.pty is None else _terminal(session.pty),
         "window": None if session.pty is None else _window(session.pty),
         "channel": {"window": channel.remoteWindowLeft, "packet": channel.remoteMaxPacket},

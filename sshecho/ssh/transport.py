@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+from twisted.conch.ssh.address import SSHTransportAddress
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.connection import MSG_GLOBAL_REQUEST
 from twisted.conch.ssh.transport import (
@@ -321,6 +322,14 @@ class Transport(ServerTransport):
         if self._peerSupportsExtensions:
             self.extensions = _EXTENSIONS
             self.sendExtInfo(list(self.extensions.items()))
+
+    def getPeer(self) -> SSHTransportAddress:
+        """Return the client's address, behind a proxy too."""
+        return SSHTransportAddress(self.visit.address)
+
+    def getHost(self) -> SSHTransportAddress:
+        """Return the address that the client connected to."""
+        return SSHTransportAddress(self.visit.host or self.transport.getHost())
 
     # The end.
 
