@@ -113,21 +113,40 @@ def test_out_of_the_way():
     assert door.transport.producerState == "producing"
 
 
-def test_ssh_version_waits():
-    """The SSH door says nothing before the header, with which the client's version may come."""
+@pytest.fixture
+def ssh():
+    """An SSH door behind a proxy: a transport of a new connection, and the clock."""
     pair = Pair([Key(ed25519.Ed25519PrivateKey.generate())])
     factory = ProxyFactory(pair.gate, pair.clock, TRUSTED, "ssh", pair.factory)
     transport = Transport()
     transport.protocol = factory.buildProtocol(PROXY)
     transport.protocol.makeConnection(transport)
+    return transport, pair.clock
+
+
+def test_ssh_version_waits(ssh):
+    """The SSH door says nothing before the header, with which the client's version may come."""
+    transport, _ = ssh
     transport.protocol.dataReceived(V2[:-1])
     assert transport.value() == b""
     transport.protocol.dataReceived(V2[-1:] + b"SSH-2.0-x\r\n")
     assert transport.value().startswith(b"SSH-2.0-sshecho")
-    ssh = transport.protocol
-    assert ssh.otherVersionString == b"SSH-2.0-x"
-    assert ssh.getPeer().address == IPv4Address("TCP", "192.0.2.9", 4321)
-    assert ssh.getHost().address == IPv4Address("TCP", "203.0.113.1", 22)
+    protocol = transport.protocol
+    assert protocol.otherVersionString == b"SSH-2.0-x"
+    assert protocol.getPeer().address == IPv4Address("TCP", "192.0.2.9", 4321)
+    assert protocol.getHost().address == IPv4Address("TCP", "203.0.113.1", 22)
+
+
+def test_ssh_grace_is_one(ssh):
+    """What the header takes of the time to log in is gone at the SSH door too."""
+    transport, clock = ssh
+    clock.advance(100)
+    transport.protocol.dataReceived(V2)
+    clock.advance(19)
+    assert not transport.writeClosed
+    clock.advance(1)
+    assert transport.writeClosed
+    assert b"too slow" in transport.value()
 
 
 def test_application_sees_the_client():
@@ -181,10 +200,10 @@ def test_bad_header(sent, why):
 
 def test_too_slow():
     """A header that takes longer than a login may is not waited for."""
-    door = Proxied()
+    door = Proxied(limits=Limits(loginGrace=7))
     with logged() as seen:
         door.send(LINE_4[:-1])
-        door.clock.advance(119)
+        door.clock.advance(6)
         assert not door.transport.aborted
         door.clock.advance(1)
         door.lose()
@@ -244,6 +263,7 @@ def test_the_proxy_itself(header):
             another = door.another().send(header + b"user wrong\n")
         assert another.received == DENIED
         assert told(seen)[0]["peer"] == "198.51.100.7:3333"
+        assert {event["log_level"] for event in seen} == {LogLevel.info}
         another.lose()
     assert door.send(header + b"user pass\n").received == ACCEPTED
 
@@ -367,6 +387,13 @@ def test_answered_later(asked):
     assert door.transport.disconnecting
 
 
+def test_read_on(asked):
+    """Whoever is let in is read from at once."""
+    door = Proxied().send(LINE_4)
+    asked[0].callback("")
+    assert door.transport.producerState == "producing"
+
+
 def test_refused_later(asked):
     """A client that may not come in is told why, and was never here."""
     door = Proxied()
@@ -397,7 +424,7 @@ def test_cut_while_asked(asked):
     with logged() as seen:
         asked[0].callback("")
     assert names(seen) == []
-    assert door.received == b""
+    assert (door.received, door.gate._startups) == (b"", 2)
     for each in (door, *others):
         each.lose()
     assert nothingIsLeft(door)
@@ -418,6 +445,17 @@ def test_asking_breaks(asked):
     assert [event["log_level"] for event in seen] == [LogLevel.critical]
     assert door.transport.aborted
     door.lose()
+    assert nothingIsLeft(door)
+
+
+def test_door_breaks(monkeypatch):
+    """A door that breaks as it is to take a client over has it closed, and counted no more."""
+    door = Proxied()
+    monkeypatch.setattr(door.factory, "buildProtocol", lambda _: 1 / 0)
+    with logged() as seen:
+        door.send(LINE_4).lose()
+    assert [event["log_level"] for event in seen] == [LogLevel.critical]
+    assert door.transport.aborted
     assert nothingIsLeft(door)
 
 

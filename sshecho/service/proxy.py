@@ -85,7 +85,7 @@ class ProxyFactory(Factory):
 
     def _trusts(self, address: IAddress | None) -> bool:
         try:
-            ip = ip_address(str(getattr(address, "host", None)).partition("%")[0])
+            ip = ip_address(str(getattr(address, "host", None)))
         except ValueError:  # a socket of the machine's own, say
             return False
         if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
