@@ -31,6 +31,11 @@ listen {name}
 """
 
 
+def haproxy(need) -> str:
+    """Return the program."""
+    return need(shutil.which("haproxy", path=PATH) or "haproxy")
+
+
 @contextmanager
 def proxying(
     need, folder: Path, **proxies: tuple[int, str] | tuple[int, str, str]
@@ -46,7 +51,7 @@ def proxying(
     Yields:
         The port of each.
     """
-    program = need(shutil.which("haproxy", path=PATH) or "haproxy")
+    program = haproxy(need)
     with ExitStack() as stack:
         # It is given listening sockets, so that no port can be taken meanwhile.
         listening = {

@@ -2,15 +2,16 @@
 
 import json
 import random
+import re
 import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from haproxy import proxying
+from haproxy import haproxy, proxying
 from helpers import VISIT, eventually
-from serving import PATIENCE
+from serving import PATIENCE, ROOT
 
 ACCEPTED = b"Login successful, please proceed.\r\n"
 DENIED = b"Login denied, goodbye.\r\n"
@@ -101,13 +102,13 @@ def test_keys_from_an_address(proxied, need, private, write, runSSH):
             assert (done.returncode, done.stdout) == (status, b"" if status else b"hello\n")
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_line_door(proxied, need, private, audited, version):
+@pytest.mark.parametrize("sending", [*VERSIONS.values(), "send-proxy-v2 proxy-v2-options crc32c"])
+def test_line_door(proxied, need, private, audited, sending):
     """A client that closes its side at once gets its login's answer and all of its echo."""
     noise = random.Random(5).randbytes(1 << 18)
     with (
         proxied() as server,
-        proxying(need, private, line=(server.line_port, VERSIONS[version])) as ports,
+        proxying(need, private, line=(server.line_port, sending)) as ports,
     ):
         assert talk(ports["line"], b"user pass\n" + noise) == ACCEPTED + noise
         nc = [need("nc"), "-N", "-s", CLIENT, PROXY, str(ports["line"])]
@@ -199,6 +200,19 @@ def test_unix_client(proxied, need, private):
         connection.shutdown(socket.SHUT_WR)
         received = b"".join(iter(lambda: connection.recv(1000), b""))
         assert received == ACCEPTED + b"Hi"
+
+
+def test_readme(need, private):
+    """HAProxy has nothing to say against the lines for it in the README."""
+    [lines] = re.findall(
+        r"^    defaults\n(?:    .*\n)+", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    (private / "haproxy.cfg").write_text(lines)
+    command = [haproxy(need), "-c", "-f", str(private / "haproxy.cfg")]
+    checked = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+    said = (checked.stdout + checked.stderr).decode()
+    assert checked.returncode == 0, said
+    assert "WARNING" not in said, said
 
 
 def test_pretender(proxied, audited):
