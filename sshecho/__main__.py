@@ -70,12 +70,14 @@ def serve(options: tap.Options) -> int:
 
     reactor = IReactorCore(theReactor)
     globalLogBeginner.beginLoggingTo([Console(sys.stderr)], redirectStandardIO=False)
-    service = tap.makeService(options, reactor)
+    service = tap.makeService(options, reactor, console=True)
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.callWhenRunning(_endOnSignals, reactor)
     reactor.run()
+    if service.failure is not None:
+        raise service.failure
     return 0
 
 

@@ -27,9 +27,10 @@ from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
 from sshecho.cred.threads import SOURCE
 from sshecho.linesession import LineSession
 from sshecho.service.closing import MOST_DROPPED, sayGoodbye, until, untilQuiet
-from sshecho.service.gate import Gate, Refusal
+from sshecho.service.gatekeeper import Gatekeeper
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.penalties import PENALIZED
+from sshecho.service.refusal import Refusal
 from sshecho.service.sockets import LARGEST_READ, SMALL_READ, probe, readAtMost, unsent
 from sshecho.service.visit import Visit
 from sshecho.session import IStreamTransport, Session
@@ -134,6 +135,8 @@ class LineLogin(Protocol, TimeoutMixin):
         """Close at once."""
         self._visit.ends(why)
         self.transport.abortConnection()
+
+    evict = cut  # in this process it is known at once who has logged in
 
     def leave(self) -> None:
         """Echo what has come, and close: the server ends."""
@@ -385,7 +388,7 @@ class LineFactory(Factory):
 
     noisy = False
 
-    def __init__(self, portal: Portal, clock: IReactorTime, gate: Gate) -> None:
+    def __init__(self, portal: Portal, clock: IReactorTime, gate: Gatekeeper) -> None:
         self._portal = portal
         self._clock = clock
         self._gate = gate

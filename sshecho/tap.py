@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from signal import SIGHUP, SIGUSR2
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from twisted.application.service import IService, Service
+from twisted.application.service import Service
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
 from twisted.cred.strcred import (
@@ -18,7 +22,14 @@ from twisted.cred.strcred import (
     InvalidAuthArgumentString,
     InvalidAuthType,
 )
-from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IReactorCore,
+    IReactorFDSet,
+    IReactorFromThreads,
+    IReactorProcess,
+    IReactorTime,
+)
 from twisted.python.usage import UsageError
 
 from sshecho.cred.auth import checkerFactories, checkerFactory
@@ -32,12 +43,24 @@ from sshecho.service.limits import limitOptions, limitsOf
 from sshecho.service.start import StartError
 
 if TYPE_CHECKING:
+    from sshecho.service.auditlog import AuditLog
     from sshecho.service.doors import Door
+    from sshecho.service.gate import Gate
+    from sshecho.service.gatekeeper import Gatekeeper
+    from sshecho.service.house import House
+    from sshecho.service.listening import AnyFactory
+    from sshecho.service.proxy import Network
+    from sshecho.ssh.hostkeys import HostKey
+    from sshecho.workers.crew import Crew
+    from sshecho.workers.link import Link
+    from sshecho.workers.reception import Reception
 
 DEMONSTRATION = ("user", "pass")
 """Who gets in when there is no --auth: on loopback only, and said at the start."""
 
 OFF = "off"
+
+_MOST = 256  # workers
 
 
 def defaultHostKeys() -> Path:
@@ -82,6 +105,8 @@ class Options(CommonOptions, AuthOptionMixin):
         self["line"] = []
         self["algorithms"] = "modern"
         self["trusted-proxy"] = []
+        self["workers"] = None
+        self["folder"] = os.getcwd()  # what the arguments are relative to; twistd may change it
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -106,6 +131,20 @@ class Options(CommonOptions, AuthOptionMixin):
         if name not in POLICIES:
             raise UsageError(f"--algorithms {name}: it is either {' or '.join(POLICIES)}")
         self["algorithms"] = name
+
+    def opt_workers(self, number: str) -> None:
+        """How many processes serve, behind one that listens; 'auto' for as many as cores (1)."""
+        if number == "auto":
+            self["workers"] = len(os.sched_getaffinity(0))
+            return
+        if not re.fullmatch(r"[0-9]{1,3}", number, re.ASCII) or not 1 <= int(number) <= _MOST:
+            raise UsageError(f"--workers {number}: it is a number from 1 to {_MOST}, or auto")
+        self["workers"] = int(number) if int(number) > 1 else None
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the arguments, and keep them, for workers to parse."""
+        self["arguments"] = list(sys.argv[1:] if options is None else options)
+        super().parseOptions(self["arguments"])
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
@@ -201,39 +240,41 @@ class EchoOptions(Options):
     defaultSSH = OFF
 
 
-def makeService(config: Options, reactor: IReactorCore | None = None) -> IService:
-    """Return the service that the options describe.
+Readers = list[Callable[[], None]]
+"""What reads files again; see `readAgain`."""
 
-    Args:
-        config: the parsed options.
-        reactor: what listens and counts time; the global one if not given.
 
-    Raises:
-        StartError: when a host key or an endpoint can't be used.
+@dataclass
+class _Rooms:
+    """What the options make of the doors, the same in every process.
+
+    Attributes:
+        factories: what builds the protocols, by the kind of door.
+        hostKeys: those of the SSH door.
+        readers: what reads files again.
     """
-    # twistd imports this module to parse options, before it has chosen a reactor.
-    if reactor is None:
-        from twisted.internet import reactor as theReactor
 
-        reactor = IReactorCore(theReactor)
+    factories: dict[str, AnyFactory]
+    hostKeys: Sequence[HostKey]
+    readers: Readers
+
+
+def _doors(config: Options) -> list[tuple[str, str]]:
+    """Return the kind and the endpoint of each door; its place is its number."""
+    return [(kind, endpoint) for kind in ("ssh", "line") for endpoint in config[kind]]
+
+
+def _makeRooms(config: Options, gate: Gatekeeper, clock: IReactorTime) -> _Rooms:
     from sshecho.cred.files import FileChecker
     from sshecho.line import LineFactory
     from sshecho.service.application import loadApplication
-    from sshecho.service.auditlog import AuditLog
-    from sshecho.service.descriptors import reserveDescriptors
-    from sshecho.service.doors import Door, House
-    from sshecho.service.gate import Gate
-    from sshecho.service.proxy import ProxyFactory
-    from sshecho.service.reload import Reload
     from sshecho.service.text import Text
-    from sshecho.service.welcome import welcome
     from sshecho.ssh.algorithms import POLICIES
     from sshecho.ssh.avatar import SSHAvatar
     from sshecho.ssh.factory import EchoSSHFactory
-    from sshecho.ssh.hostkeys import BadHostKeyError, HostKey, loadHostKeys
+    from sshecho.ssh.hostkeys import BadHostKeyError, loadHostKeys
     from sshecho.ssh.terminal import GREETING
 
-    clock = IReactorTime(reactor)
     application = Echo if config["app"] is None else loadApplication(config["app"])
     banner = Text("--banner", config["banner"], b"")
     greeting = Text("--greeting", config["greeting"], GREETING)
@@ -244,15 +285,6 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         }
     )
     portal = makePortal(realm, config["credInterfaces"])
-    limits = reserveDescriptors(config["limits"])
-    gate = Gate(limits, clock, penalizeLoopback=bool(config["penalize-loopback"]))
-    door = partial(
-        Door,
-        reactor=reactor,
-        loopbackOnly=config["demonstration"],
-        behindProxy=partial(ProxyFactory, gate, clock, config["trusted-proxy"]),
-    )
-    doors: list[Door] = []
 
     def readHostKeys(*, make: bool) -> list[HostKey]:
         try:
@@ -260,28 +292,201 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         except BadHostKeyError as error:
             raise StartError(f"host key {error}") from None
 
-    readers = [banner.read, greeting.read]
-    hostKeys = readHostKeys(make=True) if config["ssh"] else []
+    rooms = _Rooms({"line": LineFactory(portal, clock, gate)}, (), [banner.read, greeting.read])
     if config["ssh"]:
+        rooms.hostKeys = readHostKeys(make=True)
         policy = POLICIES[config["algorithms"]]
-        factory = EchoSSHFactory(portal, hostKeys, clock, gate, policy, banner)
-        doors += [door("ssh", endpoint, factory) for endpoint in config["ssh"]]
-        readers.append(lambda: factory.useHostKeys(readHostKeys(make=False)))
-    lineFactory = LineFactory(portal, clock, gate)
-    doors += [door("line", endpoint, lineFactory) for endpoint in config["line"]]
+        factory = EchoSSHFactory(portal, rooms.hostKeys, clock, gate, policy, banner)
+        rooms.factories["ssh"] = factory
+        rooms.readers.append(lambda: factory.useHostKeys(readHostKeys(make=False)))
     checkers = {id(checker): checker for checker in config["credCheckers"]}.values()
-    readers += [checker.checkFile for checker in checkers if isinstance(checker, FileChecker)]
+    rooms.readers += [checker.checkFile for checker in checkers if isinstance(checker, FileChecker)]
+    return rooms
 
-    demonstration = DEMONSTRATION if config["demonstration"] else None
 
-    def announce(doors: Sequence[Door]) -> None:
-        for line in welcome(doors, hostKeys, demonstration, config["trusted-proxy"]):
-            tell("{line}", line=line)
+def makeService(
+    config: Options, reactor: IReactorCore | None = None, *, console: bool = False
+) -> House:
+    """Return the service that the options describe.
 
+    Args:
+        config: the parsed options.
+        reactor: what listens and counts time; the global one if not given.
+        console: whether standard error is for people, and workers share it.
+
+    Raises:
+        StartError: when a host key or an endpoint can't be used.
+    """
+    # twistd imports this module to parse options, before it has chosen a reactor.
+    if reactor is None:
+        from twisted.internet import reactor as theReactor
+
+        reactor = IReactorCore(theReactor)
+    from sshecho.service.auditlog import AuditLog
+    from sshecho.service.descriptors import reserveDescriptors
+    from sshecho.service.doors import Door
+    from sshecho.service.gate import Gate
+    from sshecho.service.house import House
+    from sshecho.service.proxy import ProxyFactory
+    from sshecho.service.reload import readAgain, tellAllRead
+    from sshecho.service.signals import OnSignal
+    from sshecho.service.welcome import welcome
+
+    clock = IReactorTime(reactor)
+    gate = Gate(
+        reserveDescriptors(config["limits"]),
+        clock,
+        penalizeLoopback=bool(config["penalize-loopback"]),
+    )
+    rooms = _makeRooms(config, gate, clock)
     companions: list[Service] = []
+    audit = None
+    readers = rooms.readers if config["workers"] is None else []
     if config["audit"] is not None:
         audit = AuditLog(config["audit"], clock)
         readers.append(audit.reopen)
         companions.append(audit)
-    companions.append(Reload(IReactorFromThreads(reactor), readers))
-    return House(doors, gate, announce, companions)
+    door = partial(Door, loopbackOnly=config["demonstration"])
+    trusted = config["trusted-proxy"]
+    crew = None
+    if config["workers"] is None:
+        doors = [
+            door(
+                kind,
+                endpoint,
+                rooms.factories[kind],
+                reactor,
+                behindProxy=partial(ProxyFactory, gate, clock, trusted),
+            )
+            for kind, endpoint in _doors(config)
+        ]
+        replace = _noWorkers
+    else:
+        crew = _makeCrew(config, reactor, gate, audit, inherits=console)
+        doors = [
+            _handingDoor(door, kind, number, endpoint, trusted, reactor, gate, crew)
+            for number, (kind, endpoint) in enumerate(_doors(config))
+        ]
+        crew.doors = doors
+        replace = crew.replace
+
+    def announce(doors: Sequence[Door]) -> None:
+        user = DEMONSTRATION if config["demonstration"] else None
+        for line in welcome(doors, rooms.hostKeys, user, config["trusted-proxy"]):
+            tell("{line}", line=line)
+
+    async def reload() -> None:
+        read = readAgain(readers)
+        if (crew is None or await crew.reload()) and read:
+            tellAllRead()
+
+    signals = IReactorFromThreads(reactor)
+    companions.append(OnSignal(signals, SIGHUP, lambda: Deferred.fromCoroutine(reload())))
+    companions.append(OnSignal(signals, SIGUSR2, replace))
+    return House(doors, gate, announce, companions, crew, reactor.stop)
+
+
+def _noWorkers() -> None:
+    tell("SIGUSR2: there are no workers to replace (--workers)")
+
+
+# Several processes: what the parent and the workers make of the same options.
+
+
+def _makeCrew(
+    config: Options, reactor: IReactorCore, gate: Gate, audit: AuditLog | None, *, inherits: bool
+) -> Crew:
+    from sshecho.workers.crew import Crew
+
+    options = {
+        "arguments": config["arguments"],
+        "chapter": isinstance(config, EchoOptions),
+        "folder": config["folder"],
+        "audited": audit is not None,
+    }
+
+    def audited(record: dict[str, object]) -> None:
+        if audit is not None:
+            audit.write(record)
+
+    return Crew(
+        config["workers"],
+        IReactorProcess(reactor),
+        gate,
+        lambda: options,
+        audited,
+        inherits=inherits,
+    )
+
+
+def _handingDoor(
+    door: Callable[..., Door],
+    kind: str,
+    number: int,
+    endpoint: str,
+    trusted: Sequence[Network],
+    reactor: IReactorCore,
+    gate: Gate,
+    crew: Crew,
+) -> Door:
+    """Return a door of the parent's: who comes in there is handed to a worker."""
+    from sshecho.service.doors import PROXIES, endpointKind
+    from sshecho.service.listening import Listening
+    from sshecho.service.proxy import enterByProxy
+    from sshecho.workers.handing import Handing
+
+    proxied = endpointKind(endpoint) == PROXIES
+    tls = endpointKind(endpoint.partition(":")[2] if proxied else endpoint) == "ssl"
+    enter = partial(enterByProxy, gate, trusted, kind) if proxied else partial(gate.enter, kind)
+    handing = Handing(number, enter, crew.hand, tls=tls)
+    return door(
+        kind,
+        endpoint,
+        handing,
+        Listening(reactor, lambda _: handing),
+        behindProxy=lambda _, factory: factory,
+        transport=handing.transport,
+    )
+
+
+def makeReception(
+    start: Mapping[str, Any], link: Link, reactor: IReactorCore, done: Callable[[], None]
+) -> tuple[Reception, Readers]:
+    """Return a worker's reception.
+
+    Args:
+        start: what the parent says of the options.
+        link: to the parent.
+        reactor: what runs the worker.
+        done: called once no connection is left and none will come.
+
+    Returns:
+        The reception, and what reads files again.
+
+    Raises:
+        StartError: when something that the options name can't be used.
+    """
+    from sshecho.cred.threads import shareCores
+    from sshecho.service.proxy import ProxyFactory
+    from sshecho.workers.behind import behind
+    from sshecho.workers.reception import Reception
+
+    config = EchoOptions() if start["chapter"] else Options()
+    try:
+        config.parseOptions(start["arguments"])
+    except UsageError as error:
+        raise StartError(str(error)) from None
+    shareCores(config["workers"])
+    reception = Reception(link, config["limits"], IReactorFDSet(reactor), done)
+    clock = IReactorTime(reactor)
+    rooms = _makeRooms(config, reception, clock)
+    reception.factories = [
+        behind(
+            endpoint,
+            rooms.factories[kind],
+            partial(ProxyFactory, reception, clock, config["trusted-proxy"], kind),
+            reactor,
+        )
+        for kind, endpoint in _doors(config)
+    ]
+    return reception, rooms.readers

@@ -165,13 +165,25 @@ class Queue:
         self._pool.callInThreadWithCallback(done, job.work)
 
 
+_sharing = 1  # processes that share the machine's cores
+
+
+def shareCores(processes: int) -> None:
+    """Hash in fewer threads: so many processes like this one do so, too.
+
+    Must be called before the first login.
+    """
+    global _sharing
+    _sharing = processes
+
+
 @cache
 def _checkers() -> Queue:
     # Only here: a reactor is chosen before the first login, but after this is imported.
     from twisted.internet import reactor
 
     # Hashing fills a core, so more threads than cores only take turns.
-    cores = os.cpu_count() or 1
+    cores = max(1, (os.cpu_count() or 1) // _sharing)
     pool = Pool(0, cores, "checkers")
     core = IReactorCore(reactor)
     core.callWhenRunning(pool.start)

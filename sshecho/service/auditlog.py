@@ -93,9 +93,14 @@ class AuditLog(Service):
         """Write an event, if it is one of ours."""
         fields = event.get(AUDIT)
         if fields is not None:
-            self._write({"time": timestamp(event["log_time"]), **fields})
+            self.write({"time": timestamp(event["log_time"]), **fields})
 
-    def _write(self, record: dict[str, object]) -> None:
+    def write(self, record: dict[str, object]) -> None:
+        """Write an event.
+
+        Args:
+            record: all that its line says.
+        """
         self._waiting.append(json.dumps(record).encode() + b"\n")
         if len(self._waiting) > MOST_KEPT:
             # The first may have been begun.

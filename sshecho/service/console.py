@@ -27,10 +27,12 @@ class Console:
 
     Args:
         stream: where; a line that can't be written is dropped, the server goes on.
+        prefix: what each begins with, behind the time.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, prefix: str = "") -> None:
         self._stream = stream
+        self._prefix = prefix
         levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
         levels.setLogLevelForNamespace(NAMESPACE, LogLevel.info)
         # A class of ours that stands on one of Conch's logs Conch's small talk under its own name.
@@ -54,7 +56,9 @@ class Console:
     def _write(self, event: LogEvent, text: str) -> None:
         with suppress(OSError, ValueError):  # a terminal that is gone, a stream that is closed
             clock = _clock(int(event.get("log_time", 0)))
-            print(f"{clock} {text}", file=self._stream, flush=True)
+            # In one piece: other processes may write to the same terminal.
+            self._stream.write(f"{clock} {self._prefix}{text}\n")
+            self._stream.flush()
 
 
 @lru_cache(1)  # many may come in a second

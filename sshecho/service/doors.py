@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
+from typing import TYPE_CHECKING, cast
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
-from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from sshecho import __version__
 from sshecho.people import peerName
-from sshecho.service.descriptors import Exhaustion
-from sshecho.service.events import happened
-from sshecho.service.gate import Gate
 from sshecho.service.listening import AnyFactory, Listening
 from sshecho.service.start import StartError
+
+if TYPE_CHECKING:
+    from twisted.internet.tcp import Port
 
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
 """Endpoints of which we know where their clients come from."""
@@ -48,6 +46,7 @@ class Door(Service):
         loopbackOnly: whether to refuse every address that others could reach.
         behindProxy: returns what takes a door's connections from proxies, given the kind of the
             door and its factory; None if there are no proxies.
+        transport: what stands in for the transport of its connections, if anything does.
 
     Attributes:
         proxied: whether it is for proxies.
@@ -65,6 +64,7 @@ class Door(Service):
         *,
         loopbackOnly: bool,
         behindProxy: Callable[[str, AnyFactory], AnyFactory] | None = None,
+        transport: Callable[..., object] | None = None,
     ) -> None:
         self.kind = kind
         self._description = self._listensAt = description
@@ -76,6 +76,8 @@ class Door(Service):
             reactor = Listening(reactor, partial(behindProxy, kind))  # type: ignore[assignment]
         self._factory = factory
         self._loopbackOnly = loopbackOnly
+        self._transport = transport
+        self._rests = False
         self._port: IListeningPort | None = None
         try:
             self._endpoint = serverFromString(reactor, self._listensAt)
@@ -111,6 +113,19 @@ class Door(Service):
         listener = getattr(self._port, "socket", None)
         if isinstance(listener, socket.socket) and "backlog=" not in self._description:
             listener.listen(_BACKLOG)
+        if self._transport is not None:
+            self._port.transport = self._transport  # type: ignore[attr-defined]
+        if self._rests:
+            self.rest(rests=True)
+
+    def rest(self, *, rests: bool) -> None:
+        """Let connections wait in the system's queue for now, or accept them again."""
+        self._rests = rests
+        port = cast("Port | None", self._port)
+        if port is not None and rests:
+            port.stopReading()
+        elif port is not None:
+            port.startReading()
 
     def _isLoopback(self, port: IListeningPort) -> bool:
         host = getattr(port.getHost(), "host", None)
@@ -155,53 +170,3 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__
-
-
-class House(MultiService):
-    """All the doors.
-
-    Args:
-        doors: in the order in which to open them.
-        gate: who may come in.
-        announce: called with the doors once all of them are open.
-        companions: services that start before the doors open, and stop when all have left.
-    """
-
-    def __init__(
-        self,
-        doors: Sequence[Door],
-        gate: Gate,
-        announce: Callable[[Sequence[Door]], None],
-        companions: Sequence[Service] = (),
-    ) -> None:
-        super().__init__()
-        self.doors = doors
-        self.gate = gate
-        self._announce = announce
-        self._companions = companions
-        self._exhaustion = Exhaustion(gate)
-        for door in doors:
-            door.setServiceParent(self)
-
-    def startService(self) -> None:
-        """Open the doors that are still closed, and say so."""
-        for companion in self._companions:
-            companion.startService()
-        globalLogPublisher.addObserver(self._exhaustion)
-        super().startService()
-        doors = [{"kind": door.kind, "address": str(door)} for door in self.doors]
-        told = {"version": __version__, "pid": os.getpid(), "doors": doors}
-        happened("server.start", f"sshecho {__version__} is open", **told)
-        self._announce(self.doors)
-
-    def stopService(self) -> Deferred[None]:
-        """Close the doors, have everybody leave, and say so."""
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        await super().stopService()
-        await self.gate.close()
-        globalLogPublisher.removeObserver(self._exhaustion)
-        happened("server.stop", "sshecho is closed")
-        for companion in reversed(self._companions):
-            companion.stopService()

@@ -6,22 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import count
-from typing import Final, cast
+from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    INegotiated,
-    IReactorTime,
-    ITCPTransport,
-)
-from twisted.internet.protocol import Protocol
-from zope.interface import implementer
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 
 from sshecho.service.events import happened
+from sshecho.service.gatekeeper import Arrived
 from sshecho.service.limits import DRAIN, OPTIONS, Limits
 from sshecho.service.penalties import PENALIZED, Penalties
+from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
 from sshecho.service.visit import Visit, sourceOf
 
@@ -49,6 +43,7 @@ class Gate:
 
     Attributes:
         turns: where dear work of all connections waits for its turn.
+        penalties: what failed logins cost their sources.
     """
 
     def __init__(
@@ -59,7 +54,7 @@ class Gate:
         self._clock = clock
         self._penalizeLoopback = penalizeLoopback
         self.turns = Turns(clock)
-        self._penalties = Penalties()
+        self.penalties = Penalties()
         self._visits: dict[Visit, None] = {}
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, dict[Visit, None]] = {}  # not logged in, oldest first
@@ -71,17 +66,7 @@ class Gate:
         self._cutting: IDelayedCall
 
     def enter(self, door: str, address: IAddress | None, *, proxy: bool = False) -> Visit | Refusal:
-        """Let a connection in, or not.
-
-        Args:
-            door: ``"ssh"`` or ``"line"``.
-            address: the client's; an `Arrived` has been let in, or not, before.
-            proxy: whether the address is a proxy's, which stands for all of its clients: until one
-                is named (see `move`) each connection counts for itself, and penalties for none.
-
-        Returns:
-            Its visit, or the protocol that sends it away.
-        """
+        """Let a connection in, or not; see `Gatekeeper`."""
         if isinstance(address, Arrived):
             return address.outcome
         source = f"{_PROXY}{next(self._proxies)}" if proxy else sourceOf(address)
@@ -97,13 +82,8 @@ class Gate:
         self._startups += 1
         return visit
 
-    def move(self, visit: Visit, address: IAddress | None) -> str:
-        """Count a proxy's connection for the client that it is said to be of.
-
-        Returns:
-            Why that one may not come in: then the connection stays counted as it was; or empty
-            text.
-        """
+    async def move(self, visit: Visit, address: IAddress) -> str:
+        """Count a proxy's connection for the client that it is said to be of."""
         source = sourceOf(address)
         why = self._whyNot(source, address, len(self._visits) - 1)
         if why:
@@ -142,7 +122,7 @@ class Gate:
         self.reached("max-startups", where, "too many connections without a login")
         self._settle(visit)
         if visit.guest is not None:
-            visit.guest.cut("too many connections without a login")
+            visit.guest.evict("too many connections without a login")
 
     def loggedIn(self, visit: Visit) -> None:
         """Count a connection no more among those without a login."""
@@ -184,10 +164,10 @@ class Gate:
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""
         if self._isPenalized(visit.source):
-            self._penalties.failed(visit.source, self.seconds(), cost)
+            self.penalties.failed(visit.source, self.seconds(), cost)
 
     def _wait(self, source: str) -> float:
-        return self._penalties.wait(source, self.seconds())
+        return self.penalties.wait(source, self.seconds())
 
     def _isPenalized(self, source: str) -> bool:
         if not source:  # a socket of the machine's own
@@ -231,13 +211,7 @@ class Gate:
     # What is told.
 
     def reached(self, limit: str, source: str, text: str) -> None:
-        """Tell that a limit is reached, but not again and again.
-
-        Args:
-            limit: the option that sets it, without its dashes, or what else it is.
-            source: whoever reached it; empty when that is nobody in particular.
-            text: what happened, for people.
-        """
+        """Tell that a limit is reached, but not again and again; see `Gatekeeper`."""
         told = self._told.get(limit)
         if told is not None:
             told.times += 1
@@ -271,35 +245,3 @@ def _tell(limit: str, source: str, text: str, times: int = 1) -> None:
     where = f" from {source}" if source else ""
     option = f" (--{limit})" if limit in OPTIONS else ""
     happened("limit.reached", f"{text}{where}{option}", limit=limit, source=source, times=times)
-
-
-class Refusal(Protocol):
-    """Sends a client away.
-
-    Args:
-        why: what to say, without its end.
-    """
-
-    def __init__(self, why: str) -> None:
-        self._line = f"{why[0].upper()}{why[1:]}, goodbye.\r\n".encode()
-
-    def connectionMade(self) -> None:
-        """Say why, and close."""
-        transport = cast(ITCPTransport, self.transport)
-        if INegotiated.providedBy(transport):  # TLS would wait for the client to begin
-            transport.abortConnection()
-        else:
-            transport.write(self._line)
-            transport.loseConnection()
-
-
-@implementer(IAddress)
-@dataclass(frozen=True)
-class Arrived:
-    """Stands for the address of a client that the gate has seen before its door does.
-
-    Attributes:
-        outcome: what `Gate.enter` returns for it.
-    """
-
-    outcome: Visit | Refusal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Final
 
 PENALIZED: Final = "too many failed logins"
@@ -20,10 +21,15 @@ MOST: Final = 1 << 16
 
 
 class Penalties:
-    """How long each address has to wait: a failed try adds to that, and each second takes one."""
+    """How long each address has to wait: a failed try adds to that, and each second takes one.
+
+    Attributes:
+        watchers: called with an address and its time, as `owe` takes them, when that changes.
+    """
 
     def __init__(self) -> None:
         self._until: OrderedDict[str, float] = OrderedDict()
+        self.watchers: list[Callable[[str, float], object]] = []
 
     def failed(self, source: str, now: float, cost: float) -> None:
         """Count a failed try.
@@ -33,11 +39,26 @@ class Penalties:
             now: the time in seconds, whatever they are counted from.
             cost: in seconds.
         """
-        until = now + self._owed(source, now) + cost
+        until = min(now + self._owed(source, now) + cost, now + LARGEST)
+        self.owe(source, until)
+        for watcher in self.watchers:
+            watcher(source, until)
+
+    def owe(self, source: str, until: float) -> None:
+        """Take over what an address has been made to wait elsewhere.
+
+        Args:
+            source: the address.
+            until: when its penalties are over, in the seconds that `failed` counts in.
+        """
         self._until.pop(source, None)
-        self._until[source] = min(until, now + LARGEST)
+        self._until[source] = until
         if len(self._until) > MOST:
             self._until.popitem(last=False)
+
+    def owing(self, now: float) -> Iterator[tuple[str, float]]:
+        """Yield the addresses whose penalties are not over, and when they will be."""
+        return ((source, until) for source, until in self._until.items() if until > now)
 
     def wait(self, source: str, now: float) -> float:
         """Return how many seconds an address still has to wait, 0 for one that needn't."""

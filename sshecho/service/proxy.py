@@ -23,9 +23,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sshecho.service.gate import Arrived, Gate, Refusal
+from sshecho.service.gatekeeper import Arrived, Gatekeeper
 from sshecho.service.listening import AnyFactory
 from sshecho.service.proxyheader import BadHeaderError, Header, takeHeader
+from sshecho.service.refusal import Refusal
 from sshecho.service.sockets import SMALL_READ, readAtMost
 from sshecho.service.visit import Visit, sourceOf
 from sshecho.session import IStreamTransport
@@ -50,7 +51,7 @@ class ProxyFactory(Factory):
 
     def __init__(
         self,
-        gate: Gate,
+        gate: Gatekeeper,
         clock: IReactorTime,
         trusted: Sequence[Network],
         door: str,
@@ -76,21 +77,39 @@ class ProxyFactory(Factory):
         self, addr: IAddress | None
     ) -> Announcement | Refusal | None:
         """Return what waits for the header; None, which closes, for whoever is not trusted."""
-        if not self._trusts(addr):
-            source = sourceOf(addr)
-            self._gate.reached("trusted-proxy", source, "a connection of no trusted proxy")
-            return None
-        visit = self._gate.enter(self._door, addr, proxy=True)
-        return visit if isinstance(visit, Refusal) else Announcement(self, visit)
+        visit = enterByProxy(self._gate, self._trusted, self._door, addr)
+        return Announcement(self, visit) if isinstance(visit, Visit) else visit
 
-    def _trusts(self, address: IAddress | None) -> bool:
-        try:
-            ip = ip_address(str(getattr(address, "host", None)))
-        except ValueError:  # a socket of the machine's own, say
-            return False
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        return any(ip in network for network in self._trusted)
+
+def enterByProxy(
+    gate: Gatekeeper, trusted: Sequence[Network], door: str, address: IAddress | None
+) -> Visit | Refusal | None:
+    """Let a proxy's connection in, or not.
+
+    Args:
+        gate: who may come in.
+        trusted: the networks of the proxies.
+        door: ``"ssh"`` or ``"line"``.
+        address: where the connection comes from.
+
+    Returns:
+        Its visit, the protocol that sends it away, or None for one to be closed at once: it comes
+        from elsewhere.
+    """
+    if not _trusts(trusted, address):
+        gate.reached("trusted-proxy", sourceOf(address), "a connection of no trusted proxy")
+        return None
+    return gate.enter(door, address, proxy=True)
+
+
+def _trusts(trusted: Sequence[Network], address: IAddress | None) -> bool:
+    try:
+        ip = ip_address(str(getattr(address, "host", None)))
+    except ValueError:  # a socket of the machine's own, say
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in trusted)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -189,6 +208,8 @@ class Announcement(Protocol):
         self._visit.ends(why)
         self._leaveAlone()
         self.transport.abortConnection()
+
+    evict = cut  # in this process it is known at once who has logged in
 
     def leave(self) -> None:
         """Close: nobody is there yet who is owed anything."""

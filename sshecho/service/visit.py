@@ -16,7 +16,7 @@ from sshecho.service.penalties import GUESS, OFFER
 from sshecho.service.turns import Turns
 
 if TYPE_CHECKING:
-    from sshecho.service.gate import Gate
+    from sshecho.service.gatekeeper import Gatekeeper
 
 MOST_REFUSALS: Final = 100
 """Refused requests of a connection that are told of one by one; the rest are counted."""
@@ -34,16 +34,20 @@ class Guest(Structure):
     def cut(self, why: str) -> None:
         """Close at once; it is said why, to a client that can hear it."""
 
+    def evict(self, why: str) -> None:
+        """Close at once to make room, unless a user has logged in meanwhile."""
+
 
 class Visit:
     """One connection: what limits count it for, and what is told of it.
 
     Args:
-        gate: who let it in.
+        gate: who counts it.
         door: ``"ssh"`` or ``"line"``.
         address: the client's.
         source: what its limits and penalties are counted for; see `sourceOf`.
         now: when it was accepted, in seconds since 1970.
+        id: its name in the audit log; a new one if not given.
 
     Attributes:
         id: its name in the audit log.
@@ -52,19 +56,20 @@ class Visit:
         peer: the client's ``address:port``.
         source: what its limits and penalties are counted for.
         turns: where dear work of its waits for its turn.
+        begun: whether it has been told of; so its end is, too.
         hasLoggedIn: whether a user is in, or was.
         name: who logged in, as people write it.
+        user: who logged in, as the audit log has it.
         why: why it ends, once that is known.
     """
 
     __slots__ = (
-        "_begun",
         "_gate",
         "_offers",
         "_reached",
         "_refusals",
-        "_user",
         "address",
+        "begun",
         "door",
         "guest",
         "hasLoggedIn",
@@ -74,26 +79,33 @@ class Visit:
         "peer",
         "since",
         "source",
+        "user",
         "why",
     )
 
     def __init__(
-        self, gate: Gate, door: str, address: IAddress | None, source: str, now: float
+        self,
+        gate: Gatekeeper,
+        door: str,
+        address: IAddress | None,
+        source: str,
+        now: float,
+        id: str | None = None,  # noqa: A002 - as the audit log calls it
     ) -> None:
         self._gate = gate
         self.since = now
         self._offers = 0
         self._refusals = 0
         self._reached: tuple[str, ...] = ()
-        self.id = secrets.token_hex(6)
+        self.id = id or secrets.token_hex(6)
         self.door = door
         self.isFrom(address, source)
         self.host: IAddress | None = None
-        self._begun = False
+        self.begun = False
         self.guest: Guest | None = None
         self.hasLoggedIn = False
         self.name = "somebody"
-        self._user: str | None = None
+        self.user: str | None = None
         self.why = ""
 
     def isFrom(self, address: IAddress | None, source: str) -> None:
@@ -108,7 +120,7 @@ class Visit:
         Returns:
             Why that one may not come in, or empty text.
         """
-        return self._gate.move(self, address)
+        return await self._gate.move(self, address)
 
     @property
     def graceLeft(self) -> float:
@@ -122,7 +134,7 @@ class Visit:
             guest: the connection.
         """
         self.guest = guest
-        self._begun = True
+        self.begun = True
         self.tell("connection.open", f"connected from {self.peer}")
 
     def tell(self, event: str, text: str, /, **fields: object) -> None:
@@ -177,15 +189,24 @@ class Visit:
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
-        self.name, self._user = userName(user), plainName(user)
-        self.hasLoggedIn = True
+        self.belongsTo(userName(user), plainName(user))
         self._gate.loggedIn(self)
         text = f"{self.name} logged in by {method} from {self.peer}"
         self.tell("login.ok", text, **_login(user, method, key))
 
+    def belongsTo(self, name: str, user: str) -> None:
+        """Keep who has logged in.
+
+        Args:
+            name: the user, as people write it.
+            user: the user, as the audit log has it.
+        """
+        self.name, self.user = name, user
+        self.hasLoggedIn = True
+
     def loggedOut(self) -> None:
         """Tell of a logout, of which there is one for each login."""
-        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self._user)
+        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self.user)
 
     def refused(self, what: str) -> None:
         """Tell of a request that is not granted here, unless there were too many.
@@ -231,7 +252,7 @@ class Visit:
             received: bytes of data that its sessions got.
             sent: bytes of data that they sent.
         """
-        if self._begun:
+        if self.begun:
             self._tellEnd(received, sent)
         if self._offers and not self.hasLoggedIn:
             self._gate.failed(self, self._offers * OFFER)

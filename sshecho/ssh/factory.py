@@ -9,7 +9,8 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
-from sshecho.service.gate import Gate, Refusal
+from sshecho.service.gatekeeper import Gatekeeper
+from sshecho.service.refusal import Refusal
 from sshecho.ssh.algorithms import HOST_SIGNATURES, MODERN, Policy
 from sshecho.ssh.connection import Connection
 from sshecho.ssh.hostkeys import HostKey
@@ -37,7 +38,7 @@ class EchoSSHFactory(Factory):
         portal: Portal,
         hostKeys: Sequence[HostKey],
         clock: IReactorTime,
-        gate: Gate,
+        gate: Gatekeeper,
         policy: Policy = MODERN,
         banner: Callable[[], bytes] = bytes,
     ) -> None:

@@ -378,6 +378,8 @@ class Transport(ServerTransport):
         self.sendDisconnect(DISCONNECT_BY_APPLICATION, why.encode())
         self.transport.abortConnection()
 
+    evict = cut  # in this process it is known at once who has logged in
+
     def prepareToClose(self) -> None:
         """Close for good.
 

@@ -1,0 +1,175 @@
+"""The reception: a worker's gate. Connections come from the parent, which counts them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorFDSet, IReactorTime
+
+from sshecho.service.gatekeeper import Arrived
+from sshecho.service.limits import DRAIN, Limits
+from sshecho.service.listening import AnyFactory
+from sshecho.service.penalties import PENALIZED, Penalties
+from sshecho.service.refusal import Refusal
+from sshecho.service.turns import Turns
+from sshecho.service.visit import Visit, sourceOf
+from sshecho.workers.connecting import Client, connect, encoded
+from sshecho.workers.link import Link
+
+_GOING_DOWN = "the server is going down"
+
+
+class Reception:
+    """Takes connections from the parent, and tells it what becomes of them.
+
+    Args:
+        link: to the parent.
+        limits: what connections may ask for.
+        reactor: what watches the connections.
+        done: called once no connection is left and none will come.
+
+    Attributes:
+        factories: what builds the protocols of each door, by the door's number.
+        penalties: what the parent says of sources with failed logins.
+        turns: where dear work of all connections waits for its turn.
+    """
+
+    def __init__(
+        self, link: Link, limits: Limits, reactor: IReactorFDSet, done: Callable[[], None]
+    ) -> None:
+        clock = IReactorTime(reactor)
+        self.limits = limits
+        self.turns = Turns(clock)
+        self.penalties = Penalties()
+        self.seconds = clock.seconds
+        self.factories: Sequence[AnyFactory] = ()
+        self._link = link
+        self._reactor = reactor
+        self._clock = clock
+        self._done = done
+        self._visits: dict[str, Visit] = {}
+        self._moving: dict[str, Deferred[str]] = {}
+        self._newcomer: tuple[str, float] | None = None
+        self._retired = False
+
+    # What the parent says.
+
+    def admit(
+        self, carried: int | None, visit: str, door: int, since: float, family: int, client: Client
+    ) -> None:
+        """Take a connection.
+
+        Args:
+            carried: the descriptor of its socket; None for one that was lost on the way.
+            visit: its name.
+            door: the number of the door that it came through.
+            since: when it was accepted, in seconds since 1970.
+            family: of addresses, that the socket has.
+            client: the client's address, as `socket.accept` returns it.
+        """
+        if carried is None:
+            self._link.send("left", visit, soon=True)
+            return
+        self._newcomer = (visit, since)
+        connection = socket.socket(family, socket.SOCK_STREAM, 0, carried)
+        connect(connection, client, self.factories[door], self._reactor)
+        if self._newcomer is not None:  # it was turned away
+            self._newcomer = None
+            self._link.send("left", visit, soon=True)
+
+    def moved(self, visit: str, why: str) -> None:
+        """Take the parent's answer about a client that a proxy names."""
+        if visit in self._moving:  # it may have gone
+            self._moving[visit].callback(why)
+
+    def leave(self, visit: str) -> None:
+        """Have a client leave: it is given all that it is owed."""
+        guest = self._visits[visit].guest if visit in self._visits else None
+        if guest is not None:
+            guest.leave()
+
+    def cut(self, visit: str, why: str) -> None:
+        """Close a connection at once."""
+        guest = self._visits[visit].guest if visit in self._visits else None
+        if guest is not None:
+            guest.cut(why)
+
+    def evict(self, visit: str, why: str) -> None:
+        """Close a connection at once, unless a user is in."""
+        if visit in self._visits and not self._visits[visit].hasLoggedIn:
+            self.cut(visit, why)
+
+    def retire(self) -> None:
+        """Stay until the last has left; nobody comes any more."""
+        self._retired = True
+        if not self._visits:
+            self._finish()
+
+    def close(self) -> None:
+        """Have everybody leave, and cut whoever is still there after `DRAIN` seconds."""
+        for visit in list(self._visits):
+            self.leave(visit)
+        self._clock.callLater(DRAIN, self._cutAll)
+        self.retire()
+
+    def _cutAll(self) -> None:
+        for visit in list(self._visits):
+            self.cut(visit, _GOING_DOWN)
+
+    def _finish(self) -> None:
+        self.turns.stop()
+        self._done()
+
+    # What a visit asks of its gatekeeper.
+
+    def enter(self, door: str, address: IAddress | None, *, proxy: bool = False) -> Visit | Refusal:
+        """Return the visit of the connection that the parent has let in."""
+        if isinstance(address, Arrived):
+            return address.outcome
+        if self._newcomer is None:
+            return Refusal(_GOING_DOWN)
+        name, since = self._newcomer
+        self._newcomer = None
+        visit = Visit(self, door, address, sourceOf(address), since, name)
+        self._visits[name] = visit
+        return visit
+
+    async def move(self, visit: Visit, address: IAddress) -> str:
+        """Ask the parent whether the client that a proxy names may come in."""
+        answer = self._moving[visit.id] = Deferred()
+        self._link.send("move", visit.id, encoded(address))
+        try:
+            why = await answer
+        finally:
+            del self._moving[visit.id]
+        if not why:
+            visit.isFrom(address, sourceOf(address))
+        return why
+
+    def loggedIn(self, visit: Visit) -> None:
+        """Tell the parent who has logged in."""
+        self._link.send("in", visit.id, visit.name, visit.user, soon=True)
+
+    def left(self, visit: Visit) -> None:
+        """Tell the parent that a connection has ended."""
+        del self._visits[visit.id]
+        self._link.send("left", visit.id, soon=True)
+        if self._retired and not self._visits:
+            self._finish()
+
+    def mayTry(self, visit: Visit) -> bool:
+        """Return whether a connection's source needn't wait."""
+        if not self.penalties.wait(visit.source, self.seconds()):
+            return True
+        self.reached("penalties", visit.source, PENALIZED)
+        return False
+
+    def failed(self, visit: Visit, cost: float) -> None:
+        """Tell the parent of failed logins, at once: guesses elsewhere may wait for it."""
+        self._link.send("failed", visit.id, cost)
+
+    def reached(self, limit: str, source: str, text: str) -> None:
+        """Tell the parent that a limit is reached."""
+        self._link.send("reached", limit, source, text, soon=True)

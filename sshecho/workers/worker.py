@@ -1,0 +1,313 @@
+"""A worker as the parent sees it: a process, and the connections that it has."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from signal import SIGKILL
+from typing import Final
+from typing import Protocol as Structure
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProcessTransport,
+    IReactorFDSet,
+    IReactorProcess,
+    IReactorTime,
+)
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sshecho.people import NAMESPACE, escape
+from sshecho.service.gate import Gate
+from sshecho.service.visit import Visit, sourceOf
+from sshecho.workers.connecting import Client, decoded
+from sshecho.workers.link import Link, Message, Word
+
+OBEDIENCE: Final = 1.0
+"""Seconds that a worker has to do as it is told; one that hangs is killed."""
+LINK: Final = 3
+"""The descriptor at which a worker finds its end of the link."""
+
+_log = Logger(NAMESPACE)
+_questions = count()
+
+
+class Employer(Structure):
+    """Whose worker it is."""
+
+    def isReady(self, worker: Worker) -> None:
+        """Take note that a worker can have connections."""
+
+    def isLeaving(self, worker: Worker) -> None:
+        """Take note that a worker wants no more connections."""
+
+    def audited(self, record: dict[str, object]) -> None:
+        """Keep what a worker tells the audit log."""
+
+    def hasEnded(self, worker: Worker, why: str) -> None:
+        """Take note that a worker's process has ended.
+
+        Args:
+            worker: which.
+            why: what it said, or how it ended.
+        """
+
+
+@dataclass(frozen=True)
+class _Handed:
+    """A connection that a worker has: the guest of its visit at the parent's gate."""
+
+    worker: Worker
+    visit: str
+
+    def leave(self) -> None:
+        """Give the client all that it is owed, then say that the server ends, and close."""
+        self.worker.tell("leave", self.visit)
+
+    def cut(self, why: str) -> None:
+        """Close at once; it is said why, to a client that can hear it."""
+        self.worker.cut(self.visit, why)
+
+    def evict(self, why: str) -> None:
+        """Close at once to make room, unless a user has logged in, of which we hear later."""
+        self.worker.tell("evict", self.visit, why)
+
+
+class Worker(ProcessProtocol):
+    """One worker.
+
+    Args:
+        number: its own, which no other has.
+        reactor: what starts it.
+        gate: where its connections are counted.
+        employer: whose it is.
+        inherits: whether it shares our standard error; else what it says there is logged.
+
+    Attributes:
+        number: its own, which no other has.
+        pid: its process.
+        visits: the connections that it has, by their names.
+        handed: how many it was given so far.
+        ready: whether it can have connections.
+        since: when it became so, in seconds since 1970; None if it has not.
+        retired: whether it gets none any more.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        reactor: IReactorProcess,
+        gate: Gate,
+        employer: Employer,
+        *,
+        inherits: bool,
+    ) -> None:
+        self.number = number
+        self.pid = 0
+        self.visits: dict[str, Visit] = {}
+        self.handed = 0
+        self.ready = self.retired = False
+        self.since: float | None = None
+        self._reactor = reactor
+        self._gate = gate
+        self._employer = employer
+        self._inherits = inherits
+        self._why = ""
+        self._output = b""
+        self._told: set[str] = set()  # of those to be cut
+        self._asked: dict[int, Deferred[object]] = {}
+        self._killing: IDelayedCall | None = None
+        self._linked = False
+        self._process: IProcessTransport | None = None
+        self._link: Link
+        self._handlers: Mapping[str, Callable[..., object]] = {
+            "ready": self._isReady,
+            "leaving": lambda: employer.isLeaving(self),
+            "broken": self._broke,
+            "in": self._loggedIn,
+            "left": self._left,
+            "failed": self._failed,
+            "move": self._move,
+            "reached": gate.reached,
+            "audit": employer.audited,
+            "answer": self._answered,
+        }
+
+    def __str__(self) -> str:
+        """Return what people call it."""
+        return f"worker {self.number}"
+
+    def start(self, options: Mapping[str, object]) -> None:
+        """Start the process.
+
+        Args:
+            options: what it has to know, as JSON has it. It may be secret: so it goes over the
+                link, and not on the command line.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs, open(os.devnull, "rb") as nothing:
+            said: dict[int, int | str] = {1: 1, 2: 2} if self._inherits else {1: "r", 2: "r"}
+            process = self._reactor.spawnProcess(
+                self,
+                sys.executable,
+                [sys.executable, "-P", "-m", "sshecho.workers", str(self.number)],
+                env=_environment(),
+                childFDs={0: nothing.fileno(), **said, LINK: theirs.fileno()},
+            )
+        self._process = IProcessTransport(process)
+        self.pid = int(process.pid)
+        self._link = Link(IReactorFDSet(self._reactor), ours, self._received, self._linkLost)
+        self._linked = True
+        self.tell("start", options)
+
+    def tell(self, *message: Word) -> None:
+        """Tell it something; one whose process has ended does not hear it."""
+        self._link.send(*message)
+
+    def ask(self, question: str) -> Deferred[object]:
+        """Ask it something.
+
+        Returns:
+            A Deferred of its answer, or of None when it ends before it has answered.
+        """
+        number = next(_questions)
+        answer = self._asked[number] = Deferred()
+        self.tell("ask", number, question)
+        return answer
+
+    def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
+        """Give it a connection.
+
+        Args:
+            visit: the connection's.
+            door: the number of the door that it came through.
+            connection: its socket, which is closed here.
+            client: the client's address, as `socket.accept` returns it.
+        """
+        visit.guest = _Handed(self, visit.id)
+        # Who comes by a proxy is told of when the client is named.
+        visit.begun = visit.source == sourceOf(visit.address)
+        self.visits[visit.id] = visit
+        self.handed += 1
+        family = int(connection.family)
+        self._link.sendSocket(connection, visit.id, door, visit.since, family, client)
+
+    def cut(self, visit: str, why: str) -> None:
+        """Have it close a connection at once, or else."""
+        self.tell("cut", visit, why)
+        self._told.add(visit)
+        if self._killing is None:
+            self._killing = IReactorTime(self._reactor).callLater(OBEDIENCE, self._insist)
+
+    def _insist(self) -> None:
+        self._killing = None
+        if self._told & self.visits.keys():
+            _log.error("{worker} hangs, and is killed", worker=str(self))
+            self.kill()
+        self._told.clear()
+
+    def retire(self) -> None:
+        """Give it no more connections: it ends with its last."""
+        self.retired = True
+        self.tell("retire")
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            with suppress(ProcessExitedAlready):
+                self._process.signalProcess(SIGKILL)
+
+    # What it says.
+
+    def _received(self, message: Message, _: int | None) -> None:
+        word, *rest = message
+        self._handlers[word](*rest)
+
+    def _isReady(self) -> None:
+        self.ready = True
+        self.since = self._gate.seconds()
+        self._employer.isReady(self)
+
+    def _broke(self, why: str) -> None:
+        self._why = why
+
+    def _loggedIn(self, visit: str, name: str, user: str) -> None:
+        self.visits[visit].begun = True
+        self.visits[visit].belongsTo(name, user)
+        self._gate.loggedIn(self.visits[visit])
+
+    def _left(self, visit: str) -> None:
+        self._gate.left(self.visits.pop(visit))
+
+    def _failed(self, visit: str, cost: float) -> None:
+        self._gate.failed(self.visits[visit], cost)
+
+    def _move(self, visit: str, address: tuple[int, Client]) -> None:
+        def moved(why: str) -> None:
+            self.visits[visit].begun = not why
+            self.tell("moved", visit, why)
+
+        moving = Deferred.fromCoroutine(self._gate.move(self.visits[visit], decoded(*address)))
+        moving.addCallback(moved)
+
+    def _answered(self, number: int, answer: object) -> None:
+        self._asked.pop(number).callback(answer)
+
+    # Its end.
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Log what it says on its standard output and error, line by line."""
+        *lines, self._output = (self._output + data).split(b"\n")
+        for line in lines:
+            _log.info("{line}", line=escape(line.decode(errors="backslashreplace")))
+
+    def processEnded(self, reason: Failure) -> None:
+        """Take note that the process has ended; what it sent before may still be there."""
+        self._process = None
+        if not self._why and not reason.check(ProcessDone):
+            self._why = reason.getErrorMessage()
+        if not self._linked:
+            self._end()
+
+    def _linkLost(self) -> None:
+        self._linked = False
+        if self._process is None:
+            self._end()
+        else:
+            self._killing = self._killing or IReactorTime(self._reactor).callLater(
+                OBEDIENCE, self.kill
+            )
+
+    def _end(self) -> None:
+        if self._killing is not None and self._killing.active():
+            self._killing.cancel()
+        self.ready = False
+        for visit in self.visits.values():
+            visit.ends(f"{self} has died")
+            if visit.hasLoggedIn:
+                visit.loggedOut()
+            visit.end(0, 0)
+        self.visits.clear()
+        for answer in self._asked.values():
+            answer.callback(None)
+        self._asked.clear()
+        self._employer.hasEnded(self, self._why)
+
+
+def _environment() -> dict[str, str]:
+    """Return a worker's environment: ours, and where we import from.
+
+    What the service manager has said is for the parent alone.
+    """
+    manager = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC")
+    kept = {name: value for name, value in os.environ.items() if name not in manager}
+    return {**kept, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
