@@ -9,8 +9,9 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 
-from sshecho.service.doors import Door, House
+from sshecho.service.doors import Door
 from sshecho.service.gate import Gate
+from sshecho.service.house import House
 from sshecho.service.limits import Limits
 from sshecho.service.start import StartError
 

@@ -43,6 +43,8 @@ class Guest:
         self.cuts.append(why)
         self.end()
 
+    evict = cut
+
     def end(self):
         self.visit.end(0, 0)
 

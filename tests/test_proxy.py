@@ -54,7 +54,7 @@ def asked(monkeypatch):
 
     async def comesFrom(visit, address):
         questions.append(Deferred())
-        return await questions[-1] or visit._gate.move(visit, address)
+        return await questions[-1] or await visit._gate.move(visit, address)
 
     monkeypatch.setattr(Visit, "comesFrom", comesFrom)
     return questions

@@ -1,4 +1,4 @@
-"""SIGHUP."""
+"""SIGHUP, and what it does."""
 
 import os
 import signal
@@ -6,7 +6,8 @@ import signal
 from helpers import logged
 from twisted.logger import formatEvent
 
-from sshecho.service.reload import Reload
+from sshecho.service.reload import readAgain, tellAllRead
+from sshecho.service.signals import OnSignal
 from sshecho.service.start import StartError
 
 ALL = "all files have been read again: host keys, users and keys, banner and greeting"
@@ -26,28 +27,36 @@ class Turns:
         self.calls.append(function)
 
 
-def test_hangup():
-    """The signal has everything read again in the reactor's next turn, one failure aside."""
+def test_signal():
+    """A signal is minded in the reactor's next turn, until the service stops."""
     turns = Turns()
-    read = []
-    service = Reload(turns, [broken, lambda: read.append(1)])
+    done = []
+    service = OnSignal(turns, signal.SIGHUP, lambda: done.append(1))
     before = signal.getsignal(signal.SIGHUP)
     service.startService()
     try:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert read == []
-        with logged() as events:
-            [call] = turns.calls
-            call()
+        assert done == []
+        [call] = turns.calls
+        call()
     finally:
         service.stopService()
+    assert done == [1]
+    assert signal.getsignal(signal.SIGHUP) == before
+
+
+def test_failure():
+    """Everything is read again, one failure aside, which is said."""
+    read = []
+    with logged() as events:
+        assert not readAgain([broken, lambda: read.append(1)])
     assert read == [1]
     assert [formatEvent(event) for event in events] == ["--banner x: gone: the old one stays"]
-    assert signal.getsignal(signal.SIGHUP) == before
 
 
 def test_said():
     """That everything has been read is said."""
     with logged() as events:
-        Reload(Turns(), [lambda: None]).reload()
+        assert readAgain([lambda: None])
+        tellAllRead()
     assert [formatEvent(event) for event in events] == [ALL]

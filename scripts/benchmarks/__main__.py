@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from benchmarks import attacks, compare, denials, growth, hashing
+from benchmarks import attacks, compare, denials, growth, hashing, workers
 
 COMMANDS = {
     "attacks": attacks.main,
@@ -11,6 +11,7 @@ COMMANDS = {
     "denials": denials.main,
     "growth": growth.main,
     "hashing": hashing.main,
+    "workers": workers.main,
 }
 
 

@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="\n".join(
             ["rows:"]
             + [f"  {name:8} {take.__doc__}" for name, take in MEASURES.items()]
-            + ["", "Other commands: attacks, denials, growth, hashing; each takes --help."]
+            + ["", "Other commands: attacks, denials, growth, hashing, workers; each takes --help."]
         ),
     )
     made.add_argument("--rounds", type=positive, metavar="N", help="3, or 2 with --quick")
