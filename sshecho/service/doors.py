@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
@@ -29,8 +29,6 @@ _BACKLOG = 128
 """Connections that wait to be accepted. With more, a flood keeps the reactor busy accepting; with
 less, such as Twisted's 50, it soon keeps the others out."""
 
-_NOT_FOR_OTHERS = "the demonstration login is for loopback addresses only; give --auth"
-
 
 class Door(Service):
     """One endpoint and what answers there.
@@ -45,6 +43,8 @@ class Door(Service):
     Raises:
         StartError: when the description is not one of an endpoint.
     """
+
+    notForOthers = "the demonstration login is for loopback addresses only; give --auth"
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Door(Service):
             StartError: when that can't be done, or may not be.
         """
         if self._loopbackOnly and self._description.partition(":")[0] not in _KNOWN_ADDRESSES:
-            raise self._startError(_NOT_FOR_OTHERS)
+            raise self._startError(self.notForOthers)
         outcome: list[IListeningPort | Failure] = []
         self._endpoint.listen(self._factory).addBoth(outcome.append)
         if not outcome:
@@ -90,7 +90,7 @@ class Door(Service):
         if self._loopbackOnly and not self._isLoopback(self._port):
             self._port.stopListening()
             self._port = None
-            raise self._startError(_NOT_FOR_OTHERS)
+            raise self._startError(self.notForOthers)
         listener = getattr(self._port, "socket", None)
         if isinstance(listener, socket.socket) and "backlog=" not in self._description:
             listener.listen(_BACKLOG)
@@ -161,6 +161,12 @@ class House(MultiService):
         for door in doors:
             door.setServiceParent(self)
 
+    def privilegedStartService(self) -> None:
+        """Listen, where that takes privileges which are given up then."""
+        for companion in self._companions:
+            companion.privilegedStartService()
+        super().privilegedStartService()
+
     def startService(self) -> None:
         """Open the doors that are still closed, and say so."""
         for companion in self._companions:
@@ -182,4 +188,4 @@ class House(MultiService):
         globalLogPublisher.removeObserver(self._exhaustion)
         happened("server.stop", "sshecho is closed")
         for companion in reversed(self._companions):
-            companion.stopService()
+            await maybeDeferred(companion.stopService)

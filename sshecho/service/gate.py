@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, cast
@@ -19,6 +20,7 @@ from twisted.internet.protocol import Protocol
 
 from sshecho.service.events import happened
 from sshecho.service.limits import DRAIN, OPTIONS, Limits
+from sshecho.service.measures import Measures
 from sshecho.service.penalties import PENALIZED, Penalties
 from sshecho.service.turns import Turns
 from sshecho.service.visit import Visit, sourceOf
@@ -45,6 +47,7 @@ class Gate:
 
     Attributes:
         turns: where dear work of all connections waits for its turn.
+        measures: what was counted and timed of them.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Gate:
         self._clock = clock
         self._penalizeLoopback = penalizeLoopback
         self.turns = Turns(clock)
+        self.measures = Measures()
         self._penalties = Penalties()
         self._visits: dict[Visit, None] = {}
         self._held: Counter[str] = Counter()
@@ -93,6 +97,16 @@ class Gate:
         self._waiting.setdefault(source, {})[visit] = None
         self._startups += 1
         return visit
+
+    @property
+    def isOpen(self) -> bool:
+        """Whether somebody may still come in."""
+        return not self._closing
+
+    @property
+    def visits(self) -> Collection[Visit]:
+        """The connections that are open."""
+        return self._visits.keys()
 
     def _makeRoom(self, newcomer: str) -> None:
         """Cut the connection that has waited longest, of the source that has most of them."""
@@ -142,6 +156,7 @@ class Gate:
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""
         if self._isPenalized(visit.source):
+            self.measures.count("penalty_seconds", n=cost)
             self._penalties.failed(visit.source, self.seconds(), cost)
 
     def _wait(self, source: str) -> float:
@@ -194,6 +209,7 @@ class Gate:
             source: whoever reached it; empty when that is nobody in particular.
             text: what happened, for people.
         """
+        self.measures.count("limits", (limit,))
         told = self._told.get(limit)
         if told is not None:
             told.times += 1

@@ -34,6 +34,12 @@ class Guest(Structure):
     def cut(self, why: str) -> None:
         """Close at once; it is said why, to a client that can hear it."""
 
+    def dismiss(self, why: str) -> None:
+        """Say why, and close once that has gone out."""
+
+    def dataSoFar(self) -> tuple[int, int]:
+        """Return how many bytes of data its sessions got so far, and how many they sent."""
+
 
 class Visit:
     """One connection: what limits count it for, and what is told of it.
@@ -52,15 +58,16 @@ class Visit:
         turns: where dear work of its waits for its turn.
         hasLoggedIn: whether a user is in, or was.
         name: who logged in, as people write it.
+        user: who logged in, as the audit log has it; None for nobody yet.
         why: why it ends, once that is known.
     """
 
     __slots__ = (
+        "_counted",
         "_gate",
         "_offers",
         "_reached",
         "_refusals",
-        "_user",
         "door",
         "guest",
         "hasLoggedIn",
@@ -69,6 +76,7 @@ class Visit:
         "peer",
         "since",
         "source",
+        "user",
         "why",
     )
 
@@ -79,6 +87,7 @@ class Visit:
         self.since = now
         self._offers = 0
         self._refusals = 0
+        self._counted = (0, 0)  # bytes of data, received and sent, that the measures have
         self._reached: tuple[str, ...] = ()
         self.id = secrets.token_hex(6)
         self.door = door
@@ -87,7 +96,7 @@ class Visit:
         self.guest: Guest | None = None
         self.hasLoggedIn = False
         self.name = "somebody"
-        self._user: str | None = None
+        self.user: str | None = None
         self.why = ""
 
     def begin(self, guest: Guest) -> None:
@@ -97,6 +106,7 @@ class Visit:
             guest: the connection.
         """
         self.guest = guest
+        self._gate.measures.count("connections", (self.door,))
         self.tell("connection.open", f"connected from {self.peer}")
 
     def tell(self, event: str, text: str, /, **fields: object) -> None:
@@ -109,6 +119,32 @@ class Visit:
             peer=self.peer,
             **fields,
         )
+
+    def secured(self) -> None:
+        """Measure how long it took to agree on keys."""
+        seconds = self._gate.seconds() - self.since
+        self._gate.measures.observe("handshake", (self.door,), seconds)
+
+    def opened(self, text: str, **asked: str) -> None:
+        """Tell of a session's begin.
+
+        Args:
+            text: what began, for people.
+            asked: the `request` that opened it, and what belongs to that.
+        """
+        self._gate.measures.count("sessions", (self.door, asked["request"]))
+        self.tell("session.open", text, **asked)
+
+    def countData(self) -> None:
+        """Have the measures count what the sessions have carried since this was last called."""
+        if self.guest is not None:
+            self._count(*self.guest.dataSoFar())
+
+    def _count(self, received: int, sent: int) -> None:
+        (receivedBefore, sentBefore), self._counted = self._counted, (received, sent)
+        measures = self._gate.measures
+        measures.count("bytes", (self.door, "received"), received - receivedBefore)
+        measures.count("bytes", (self.door, "sent"), sent - sentBefore)
 
     @property
     def turns(self) -> Turns:
@@ -144,6 +180,8 @@ class Visit:
             self._offers += checked
         elif checked:
             self._gate.failed(self, GUESS)
+        result = "denied" if checked else "unchecked"
+        self._gate.measures.count("logins", (self.door, method, result))
         name = "somebody" if user is None else userName(user)
         text = f"{name} denied by {method} from {self.peer}{because(why)}"
         more = {} if checked else {"checked": False}
@@ -151,7 +189,8 @@ class Visit:
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
-        self.name, self._user = userName(user), plainName(user)
+        self._gate.measures.count("logins", (self.door, method, "ok"))
+        self.name, self.user = userName(user), plainName(user)
         self.hasLoggedIn = True
         self._gate.loggedIn(self)
         text = f"{self.name} logged in by {method} from {self.peer}"
@@ -159,7 +198,7 @@ class Visit:
 
     def loggedOut(self) -> None:
         """Tell of a logout, of which there is one for each login."""
-        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self._user)
+        self.tell("logout", f"{self.name} logged out from {self.peer}", user=self.user)
 
     def refused(self, what: str) -> None:
         """Tell of a request that is not granted here, unless there were too many.
@@ -168,6 +207,7 @@ class Visit:
             what: what was asked for.
         """
         self._refusals += 1
+        self._gate.measures.count("requests_refused", (self.door,))
         if self._refusals <= MOST_REFUSALS:
             what = escape(what[:_LONGEST])
             text = f"{self.name} was refused {what} from {self.peer}"
@@ -180,6 +220,7 @@ class Visit:
             limit: the option that sets it, without its dashes.
             text: what happened, for people.
         """
+        self._gate.measures.count("limits", (limit,))
         if limit not in self._reached:
             self._reached += (limit,)
             self.tell("limit.reached", f"{self.peer}: {text} (--{limit})", limit=limit)
@@ -191,6 +232,7 @@ class Visit:
             why: how.
         """
         why = escape(why)
+        self._gate.measures.count("protocol_errors", (self.door,))
         self.ends(why)
         self.tell("protocol.error", f"{self.peer} broke the protocol: {why}", why=why)
 
@@ -205,6 +247,7 @@ class Visit:
             received: bytes of data that its sessions got.
             sent: bytes of data that they sent.
         """
+        self._count(received, sent)
         seconds = round(self._gate.seconds() - self.since, 3)
         why = self.why or "the client has gone"
         more = {"refused": self._refusals} if self._refusals > MOST_REFUSALS else {}
