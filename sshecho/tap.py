@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NoReturn
@@ -19,16 +19,18 @@ from twisted.cred.strcred import (
 )
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.python.usage import UsageError
+from zope.interface import Interface
 
 from sshecho.cred.auth import checkerFactories, checkerFactory
 from sshecho.cred.chain import makePortal
 from sshecho.cred.memory import MemoryChecker
-from sshecho.cred.realm import EchoAvatar, IProtocolAvatar, Realm
+from sshecho.cred.realm import Avatar, EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
 from sshecho.options import Options as CommonOptions
 from sshecho.people import tell
 from sshecho.service.limits import limitOptions, limitsOf
 from sshecho.service.start import StartError
+from sshecho.web.options import WebOptions
 
 if TYPE_CHECKING:
     from sshecho.service.doors import Door
@@ -46,7 +48,7 @@ def defaultHostKeys() -> Path:
     return Path(state if os.path.isabs(state) else "~/.local/state") / "sshecho" / "keys"
 
 
-class Options(CommonOptions, AuthOptionMixin):
+class Options(CommonOptions, WebOptions, AuthOptionMixin):
     """The options of `sshecho serve` and of `twistd sshecho`."""
 
     synopsis = "[options]"
@@ -81,6 +83,7 @@ class Options(CommonOptions, AuthOptionMixin):
         self["line"] = []
         self["algorithms"] = "modern"
         self._onlyKeys = ""
+        self.setUpWeb()
 
     def opt_ssh(self, endpoint: str) -> None:
         """Twisted server endpoint of the SSH door; 'off' closes it; may be given again."""
@@ -162,6 +165,7 @@ class Options(CommonOptions, AuthOptionMixin):
         if self["demonstration"]:
             user, password = DEMONSTRATION
             self.addChecker(MemoryChecker({user.encode(): password.encode()}))
+        self.checkWeb()
         # Absolute from the start: twistd may change the folder.
         for option in ("banner", "greeting"):
             if self[option] is not None:
@@ -209,22 +213,30 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.hostkeys import BadHostKeyError, HostKey, loadHostKeys
     from sshecho.ssh.terminal import GREETING
+    from sshecho.web.overview import GateOverview
 
     clock = IReactorTime(reactor)
     application = Echo if config["app"] is None else loadApplication(config["app"])
     banner = Text("--banner", config["banner"], b"")
     greeting = Text("--greeting", config["greeting"], GREETING)
-    realm = Realm(
-        {
-            IProtocolAvatar: partial(EchoAvatar, application=application),
-            IConchUser: partial(SSHAvatar, application=application, greeting=greeting),
-        }
-    )
-    portal = makePortal(realm, config["credInterfaces"])
     limits = reserveDescriptors(config["limits"])
     gate = Gate(limits, clock, penalizeLoopback=bool(config["penalize-loopback"]))
+    avatars: dict[type[Interface], Callable[[bytes], Avatar]] = {
+        IProtocolAvatar: partial(EchoAvatar, application=application),
+        IConchUser: partial(SSHAvatar, application=application, greeting=greeting),
+    }
+    overview = GateOverview(gate)
+    if config["metrics"] is not None:  # else all this is not worth its memory
+        from twisted.web.resource import IResource
+
+        from sshecho.web.door import WebDoor, pages
+        from sshecho.web.timing import timeEchoes
+
+        avatars[IResource] = pages(overview, clock)
+    portal = makePortal(Realm(avatars), config["credInterfaces"])
     door = partial(Door, reactor=reactor, loopbackOnly=config["demonstration"])
     doors: list[Door] = []
+    factories: list[EchoSSHFactory | LineFactory] = []
 
     def readHostKeys(*, make: bool) -> list[HostKey]:
         try:
@@ -237,9 +249,11 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     if config["ssh"]:
         policy = POLICIES[config["algorithms"]]
         factory = EchoSSHFactory(portal, hostKeys, clock, gate, policy, banner)
+        factories.append(factory)
         doors += [door("ssh", endpoint, factory) for endpoint in config["ssh"]]
         readers.append(lambda: factory.useHostKeys(readHostKeys(make=False)))
     lineFactory = LineFactory(portal, clock, gate)
+    factories.append(lineFactory)
     doors += [door("line", endpoint, lineFactory) for endpoint in config["line"]]
     checkers = {id(checker): checker for checker in config["credCheckers"]}.values()
     readers += [checker.checkFile for checker in checkers if isinstance(checker, FileChecker)]
@@ -247,6 +261,8 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     def announce(doors: Sequence[Door]) -> None:
         for line in welcome(doors, hostKeys, DEMONSTRATION if config["demonstration"] else None):
             tell("{line}", line=line)
+        if config["metrics"] is not None:
+            tell("{line}", line=web.announcement())
 
     companions: list[Service] = []
     if config["audit"] is not None:
@@ -254,4 +270,9 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         readers.append(audit.reopen)
         companions.append(audit)
     companions.append(Reload(IReactorFromThreads(reactor), readers))
+    if config["metrics"] is not None:
+        timeEchoes(factories)
+        endpoint, admins, hosts = config["metrics"], config["admin"], config["admin-host"]
+        web = WebDoor(endpoint, reactor, overview, portal, gate, admins, hosts)
+        companions.append(web)
     return House(doors, gate, announce, companions)

@@ -125,6 +125,10 @@ class Visit:
         seconds = self._gate.seconds() - self.since
         self._gate.measures.observe("handshake", (self.door,), seconds)
 
+    def echoed(self, seconds: float) -> None:
+        """Measure how long an echo took."""
+        self._gate.measures.observe("echo", (self.door,), seconds)
+
     def opened(self, text: str, **asked: str) -> None:
         """Tell of a session's begin.
 
