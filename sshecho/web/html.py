@@ -36,9 +36,9 @@ dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums }
 .table { overflow-x: auto; background: var(--card); border: 1px solid var(--line);
   border-radius: .6rem }
 table { width: 100%; border-collapse: collapse }
-th, td { padding: .55rem 1rem; text-align: left; white-space: nowrap }
+th, td { padding: .55rem .9rem; text-align: left; white-space: nowrap }
 th { color: var(--soft); font-size: .85rem; font-weight: 500 }
-tr + tr td, tbody tr td { border-top: 1px solid var(--line) }
+tbody td { border-top: 1px solid var(--line) }
 .number { text-align: right; font-variant-numeric: tabular-nums }
 .who { max-width: 22rem; overflow: hidden; text-overflow: ellipsis; font-weight: 600 }
 .from { font-family: ui-monospace, monospace; font-size: .9em }
@@ -128,7 +128,7 @@ def _row(connection: Connection, token: Callable[[str], str], now: float) -> str
 <tr><td class="who" title="{_text(connection.id)}">{who}
 <td class="from"><bdi>{_text(connection.peer)}</bdi>
 <td><span class="door">{_text(connection.door)}</span>
-<td>{_time(connection.since)} <span class="soft">{_span(now - connection.since)}</span>
+<td>{_since(connection.since, now)} <span class="soft">{_span(now - connection.since)}</span>
 <td class="number">{_size(connection.received)}
 <td class="number">{_size(connection.sent)}
 <td>{_button(connection, token)}</tr>"""
@@ -153,6 +153,12 @@ def _text(text: str) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _since(seconds: float, now: float) -> str:
+    """Return a time, and the date if that was another."""
+    date, _, time = _time(seconds).partition(" ")
+    return time if date == _time(now).partition(" ")[0] else f"{date} {time}"
 
 
 def _span(seconds: float) -> str:
