@@ -3,18 +3,24 @@
 import sys
 
 import pytest
-from helpers import logged
+from helpers import logged, result, turn
 from prometheus_client.parser import text_string_to_metric_families
 from sshpair import Channel, Pair
 from twisted.conch.ssh.keys import Key
-from webclient import WEB, Web
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from webclient import WEB, Asking, Web
 
 from sshecho import __version__
+from sshecho.service.gate import Gate
+from sshecho.service.limits import Limits
 from sshecho.service.measures import Measures
 from sshecho.service.start import StartError
+from sshecho.service.turns import Turns
 from sshecho.web.exposition import Exposition
 from sshecho.web.overview import GateOverview, Report
-from sshecho.web.site import LARGEST_BODY, LIFETIME, MOST, QUIET
+from sshecho.web.site import LARGEST_BODY, LIFETIME, MOST, QUIET, Page, Site
 from sshecho.web.timing import timeEchoes
 
 
@@ -232,6 +238,53 @@ def test_many_clients():
     for one in asking:
         one.lose()
     assert not web.factories[WEB].open
+
+
+class Dear(Page):
+    """A page that costs three milliseconds."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    async def respond(self, request):
+        self.clock.advance(0.003)
+        request.answer(200, "ok")
+
+
+def test_requests_take_turns():
+    """Many requests at once are answered a few in a turn; who has left meanwhile is not."""
+    clock = Clock()
+    turns = Turns(clock)
+    site = Site({b"/": Dear(clock)}, clock, turns)
+    asking = [Asking(site).send(b"GET / HTTP/1.1\r\n\r\n") for _ in range(6)]
+    assert [bool(one.transport.value()) for one in asking] == [True] * 2 + [False] * 4
+    asking[2].lose()
+    turn(clock)
+    assert [bool(one.transport.value()) for one in asking] == [True, True, False, True, True, False]
+    turn(clock)
+    assert asking[5].response.status == 200
+
+
+def test_a_large_report_takes_turns():
+    """With many connections a report leaves others their turn, and is whole."""
+    gate = Gate(Limits(maxStartups=2000), clock := Clock())
+    for number in range(1200):
+        gate.enter("ssh", IPv4Address("TCP", f"192.0.2.{number % 200}", 1)).guest = Silent()
+    report = Deferred.fromCoroutine(GateOverview(gate).report())
+    assert not report.called
+    turn(clock)
+    turn(clock)
+    found = result(report)
+    assert len(found.connections) == 1200
+    assert dict(found.measures.counts("bytes"))["ssh", "received"] == 1200
+
+
+class Silent:
+    """A guest that has received a byte."""
+
+    def dataSoFar(self):
+        return 1, 0
 
 
 def test_a_body_of_the_largest_size():

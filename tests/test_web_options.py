@@ -1,8 +1,8 @@
 """The options of the web side, and where its page may be served."""
 
 import pytest
+from helpers import Loopback
 from twisted.python.usage import UsageError
-from webclient import Loopback
 
 from sshecho.service.start import StartError
 from sshecho.tap import Options, makeService

@@ -237,7 +237,8 @@ def test_a_denied_client_that_leaves_meanwhile():
 
 def test_a_login_that_breaks():
     """A login that breaks is denied, is no guess, and is logged."""
-    site = Site({b"/": guarded(BrokenPortal(), Web().gate, {b"ann"})}, Clock())
+    gate = Web().gate
+    site = Site({b"/": guarded(BrokenPortal(), gate, {b"ann"})}, Clock(), gate.turns)
     with logged() as events:
         assert Asking(site).send(request(ADMIN)).response.status == 401
     [denial] = told(events, "login.denied")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
+from helpers import Loopback
 from linedoor import Transport
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from sshecho.tap import Options, makeService
 
@@ -19,17 +18,6 @@ WEB, LINE = 9222, 8000
 PEER = IPv4Address("TCP", "192.0.2.7", 40000)
 HERE = IPv4Address("TCP", "127.0.0.1", WEB)
 ADMIN = "ann:secret"
-
-
-@implementer(IReactorFromThreads)
-class Loopback(MemoryReactorClock):
-    """A reactor in memory whose ports have the addresses that they are asked to have."""
-
-    def listenTCP(self, port, factory, backlog=50, interface=""):
-        listening = super().listenTCP(port, factory, backlog, interface)
-        address = IPv4Address("TCP", interface or "0.0.0.0", port)
-        listening.getHost = lambda: address
-        return listening
 
 
 @dataclass

@@ -122,7 +122,7 @@ class Visit:
 
     def secured(self) -> None:
         """Measure how long it took to agree on keys."""
-        seconds = self._gate.seconds() - self.since
+        seconds = max(0.0, self._gate.seconds() - self.since)  # a clock may be set back
         self._gate.measures.observe("handshake", (self.door,), seconds)
 
     def echoed(self, seconds: float) -> None:

@@ -30,7 +30,7 @@ class WebDoor(Door):
         reactor: what listens and counts time.
         overview: the server.
         portal: where administrators log in; its realm has avatars for IResource.
-        gate: who counts the guesses.
+        gate: who counts the guesses, and gives requests their turns.
         administrators: who may see the page; without any there is none.
         names: hosts that the page may be asked for by, beside its own address.
 
@@ -59,7 +59,7 @@ class WebDoor(Door):
             pages[LIST] = SameOrigin(names, page, (b"GET", b"HEAD"))
             pages[END] = SameOrigin(names, page, (b"POST",))
         self._paths = sorted(path.decode() for path in pages if path != END)
-        self._site = Site(pages, IReactorTime(reactor))
+        self._site = Site(pages, IReactorTime(reactor), gate.turns)
         exposed = bool(administrators) and not description.startswith("ssl:")
         super().__init__(DOOR, description, self._site, reactor, loopbackOnly=exposed)
 

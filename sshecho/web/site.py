@@ -14,7 +14,8 @@ from twisted.web import server
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource, Resource
 
-from sshecho.service.visit import Visit
+from sshecho.service.turns import Turns
+from sshecho.service.visit import Visit, sourceOf
 
 QUIET: Final = 10
 """Seconds without a byte after which a client is left."""
@@ -57,10 +58,15 @@ class Request(server.Request):
         self.content = BytesIO()
 
     def process(self) -> None:
-        """Find what is asked for; Twisted would answer for ``*`` itself."""
-        if self.path == b"*":
+        """Answer in turn: whoever asks much must not hold up the doors."""
+        turns = cast(Channel, self.channel).site.turns
+        turns.take(sourceOf(self.getClientAddress()), self._processNow)
+
+    def _processNow(self) -> None:
+        if self.path == b"*":  # Twisted would answer that itself
             self.path = b"/*"
-        super().process()
+        if not self.gone:
+            super().process()
 
     def connectionLost(self, reason: Failure) -> None:
         """Take note that nobody waits for the answer any more."""
@@ -167,19 +173,22 @@ class Site(server.Site):
     Args:
         pages: by path.
         clock: what time-outs are counted with.
+        turns: where requests wait for their turn.
 
     Attributes:
+        turns: where requests wait for their turn.
         open: the connections, oldest first.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's is a choice of HTTP's versions
     noisy = False
 
-    def __init__(self, pages: Mapping[bytes, IResource], clock: IReactorTime) -> None:
+    def __init__(self, pages: Mapping[bytes, IResource], clock: IReactorTime, turns: Turns) -> None:
         super().__init__(
             Nothing(), Request, timeout=QUIET, reactor=clock, parsePOSTFormSubmission=False
         )
         self._pages = pages
+        self.turns = turns
         self.open: dict[Channel, None] = {}
 
     def startFactory(self) -> None:
