@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from webclient import ADMIN, PEER, WEB, Asking, Web, basic
 from zope.interface import implementer
 
+from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.threads import SOURCE
 from sshecho.people import plainName
 from sshecho.web.guard import guarded
@@ -127,6 +128,7 @@ def test_one_answer_for_everybody_else():
         "Basic !!!!",
         "Basic YQ",
         "Basic " + "A" * 8000,
+        f"Basic !{basic(ADMIN).split()[1]}",
         "Bearer abc",
         "Digest username=ann",
         "\u00fc",
@@ -198,6 +200,30 @@ def test_a_slow_check():
     assert not asking.transport.value()
     checker.asked[0].errback(UnauthorizedLogin())
     assert asking.response.status == 401
+
+
+def test_whoever_has_to_wait_is_not_checked():
+    """No password is checked for an address that has guessed too often."""
+    checker = Slow()
+    web = Web(checker=checker)
+    for _ in range(6):
+        web.connect().send(request("ann:x"))
+        checker.asked[-1].errback(UnauthorizedLogin())
+    assert web.connect().send(request("ann:x")).response.status == 401
+    assert len(checker.asked) == 6
+
+
+def test_a_store_that_can_not_be_asked():
+    """A login that could not be checked costs nothing, and is counted apart."""
+    checker = Slow()
+    web = Web(checker=checker)
+    for _ in range(9):
+        web.connect().send(request("ann:x"))
+        checker.asked[-1].errback(UncheckedLogin("the store is away"))
+    asking = web.connect().send(request("ann:x"))
+    checker.asked[-1].callback(b"ann")
+    assert asking.response.status == 200
+    assert 'door="web",method="password",result="unchecked"} 9.0' in web.ask("/metrics").body
 
 
 def test_guesses_meanwhile():

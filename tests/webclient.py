@@ -18,6 +18,7 @@ WEB, LINE = 9222, 8000
 PEER = IPv4Address("TCP", "192.0.2.7", 40000)
 HERE = IPv4Address("TCP", "127.0.0.1", WEB)
 ADMIN = "ann:secret"
+USERS = f"memory:{ADMIN}:bob:bob:\u00fcser:p\u00e4:<b>x</b>:pass"
 
 
 @dataclass
@@ -68,22 +69,22 @@ class Web:
 
     Args:
         options: more options.
-        checker: one more credentials checker.
+        checker: the only credentials checker, in place of one that knows some users.
     """
 
     def __init__(self, *options: str, checker=None, admins=("ann",)):
         parsed = Options()
+        if checker is not None:
+            parsed.addChecker(checker)
         parsed.parseOptions(
             [
                 *("--ssh", "off", "--line", f"tcp:{LINE}:interface=127.0.0.1"),
                 *("--metrics", f"tcp:{WEB}:interface=127.0.0.1"),
-                *("--auth", "memory:ann:secret:bob:bob:\u00fcser:p\u00e4:<b>x</b>:pass"),
+                *(("--auth", USERS) if checker is None else ()),
                 *(part for admin in admins for part in ("--admin", admin)),
                 *options,
             ]
         )
-        if checker is not None:
-            parsed.addChecker(checker)
         self.reactor = Loopback()
         self.house = makeService(parsed, self.reactor)
         self.house.startService()

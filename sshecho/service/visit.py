@@ -53,6 +53,7 @@ class Visit:
 
     Attributes:
         id: its name in the audit log.
+        measures: where what happens is counted and timed.
         peer: the client's ``address:port``.
         source: what its limits and penalties are counted for.
         turns: where dear work of its waits for its turn.
@@ -72,6 +73,7 @@ class Visit:
         "guest",
         "hasLoggedIn",
         "id",
+        "measures",
         "name",
         "peer",
         "since",
@@ -84,6 +86,7 @@ class Visit:
         self, gate: Gate, door: str, address: IAddress | None, source: str, now: float
     ) -> None:
         self._gate = gate
+        self.measures = gate.measures
         self.since = now
         self._offers = 0
         self._refusals = 0
@@ -106,7 +109,7 @@ class Visit:
             guest: the connection.
         """
         self.guest = guest
-        self._gate.measures.count("connections", (self.door,))
+        self.measures.count("connections", (self.door,))
         self.tell("connection.open", f"connected from {self.peer}")
 
     def tell(self, event: str, text: str, /, **fields: object) -> None:
@@ -123,11 +126,7 @@ class Visit:
     def secured(self) -> None:
         """Measure how long it took to agree on keys."""
         seconds = max(0.0, self._gate.seconds() - self.since)  # a clock may be set back
-        self._gate.measures.observe("handshake", (self.door,), seconds)
-
-    def echoed(self, seconds: float) -> None:
-        """Measure how long an echo took."""
-        self._gate.measures.observe("echo", (self.door,), seconds)
+        self.measures.observe("handshake", (self.door,), seconds)
 
     def opened(self, text: str, **asked: str) -> None:
         """Tell of a session's begin.
@@ -136,7 +135,7 @@ class Visit:
             text: what began, for people.
             asked: the `request` that opened it, and what belongs to that.
         """
-        self._gate.measures.count("sessions", (self.door, asked["request"]))
+        self.measures.count("sessions", (self.door, asked["request"]))
         self.tell("session.open", text, **asked)
 
     def countData(self) -> None:
@@ -146,9 +145,8 @@ class Visit:
 
     def _count(self, received: int, sent: int) -> None:
         (receivedBefore, sentBefore), self._counted = self._counted, (received, sent)
-        measures = self._gate.measures
-        measures.count("bytes", (self.door, "received"), received - receivedBefore)
-        measures.count("bytes", (self.door, "sent"), sent - sentBefore)
+        self.measures.count("bytes", (self.door, "received"), received - receivedBefore)
+        self.measures.count("bytes", (self.door, "sent"), sent - sentBefore)
 
     @property
     def turns(self) -> Turns:
@@ -185,7 +183,7 @@ class Visit:
         elif checked:
             self._gate.failed(self, GUESS)
         result = "denied" if checked else "unchecked"
-        self._gate.measures.count("logins", (self.door, method, result))
+        self.measures.count("logins", (self.door, method, result))
         name = "somebody" if user is None else userName(user)
         text = f"{name} denied by {method} from {self.peer}{because(why)}"
         more = {} if checked else {"checked": False}
@@ -193,7 +191,7 @@ class Visit:
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
-        self._gate.measures.count("logins", (self.door, method, "ok"))
+        self.measures.count("logins", (self.door, method, "ok"))
         self.name, self.user = userName(user), plainName(user)
         self.hasLoggedIn = True
         self._gate.loggedIn(self)
@@ -211,7 +209,7 @@ class Visit:
             what: what was asked for.
         """
         self._refusals += 1
-        self._gate.measures.count("requests_refused", (self.door,))
+        self.measures.count("requests_refused", (self.door,))
         if self._refusals <= MOST_REFUSALS:
             what = escape(what[:_LONGEST])
             text = f"{self.name} was refused {what} from {self.peer}"
@@ -224,7 +222,7 @@ class Visit:
             limit: the option that sets it, without its dashes.
             text: what happened, for people.
         """
-        self._gate.measures.count("limits", (limit,))
+        self.measures.count("limits", (limit,))
         if limit not in self._reached:
             self._reached += (limit,)
             self.tell("limit.reached", f"{self.peer}: {text} (--{limit})", limit=limit)
@@ -236,7 +234,7 @@ class Visit:
             why: how.
         """
         why = escape(why)
-        self._gate.measures.count("protocol_errors", (self.door,))
+        self.measures.count("protocol_errors", (self.door,))
         self.ends(why)
         self.tell("protocol.error", f"{self.peer} broke the protocol: {why}", why=why)
 

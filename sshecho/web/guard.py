@@ -128,28 +128,17 @@ class _Administrators:
             logout()
             _deny(request, name, why)
         request.visit.entered(name, _METHOD)
-        once = _Once(request.visit, logout)
-        if request.gone:
-            once()
-            raise UnauthorizedLogin
-        request.notifyFinish().addBoth(lambda _: once())
-        return IResource, avatar, once
 
-
-class _Once:
-    """The logout of a request, at its end or when its client leaves before."""
-
-    def __init__(self, visit: Visit, logout: Callable[[], None]) -> None:
-        self._visit = visit
-        self._logout: Callable[[], None] | None = logout
-
-    def __call__(self) -> None:
-        logout, self._logout = self._logout, None
-        if logout is not None:
+        def leave() -> None:
             try:
                 logout()
             finally:
-                self._visit.loggedOut()
+                request.visit.loggedOut()
+
+        if request.gone:
+            leave()
+            raise UnauthorizedLogin
+        return IResource, avatar, leave  # which the wrapper calls when the request has ended
 
 
 def _deny(request: Request, user: bytes, why: str, *, checked: bool = True) -> NoReturn:

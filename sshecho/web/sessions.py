@@ -111,9 +111,5 @@ class Sessions(Page):
 def _form(request: Request) -> tuple[str, str]:
     """Return which connection is meant, and the token; empty where the form has none."""
     assert request.content is not None
-    body = request.content.read().decode("ascii", "replace")
-    try:
-        fields = parse_qs(body, max_num_fields=2)
-    except ValueError:
-        fields = {}
+    fields = parse_qs(request.content.read().decode("ascii", "replace"))
     return fields.get("id", [""])[0], fields.get("token", [""])[0]

@@ -13,6 +13,8 @@ from sshecho.line import LineFactory, LineLogin
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.transport import Transport
 
+_SSH, _LINE = ("ssh",), ("line",)
+
 
 class TimedTransport(Transport):
     """The SSH door's transport, which times the echo."""
@@ -24,9 +26,9 @@ class TimedTransport(Transport):
         traffic = self.traffic
         received, sent = traffic.received, traffic.sent
         began = perf_counter()
-        super().dataReceived(data)
+        Transport.dataReceived(self, data)  # each line pays for what stands here
         if traffic.received != received and traffic.sent != sent:
-            self.visit.echoed(perf_counter() - began)
+            self.visit.measures.observe("echo", _SSH, perf_counter() - began)
 
 
 class TimedLineLogin(LineLogin):
@@ -39,7 +41,7 @@ class TimedLineLogin(LineLogin):
         super().dataReceived(data)
         receivedNow, sentNow = self.dataSoFar()
         if receivedNow != received and sentNow != sent:
-            self._visit.echoed(perf_counter() - began)
+            self._visit.measures.observe("echo", _LINE, perf_counter() - began)
 
 
 def timeEchoes(factories: Iterable[EchoSSHFactory | LineFactory]) -> None:
