@@ -310,6 +310,21 @@ def test_whose_host_it_is(host, status):
     assert web.ask("/", user=ADMIN, host=host).status == status
 
 
+@pytest.mark.parametrize("name", ["Host", "Origin", "Sec-Fetch-Site"])
+def test_headers_that_are_no_text(name):
+    """A header of whatever bytes gets a refusal, and no traceback."""
+    web = Web()
+    head = f"POST /end HTTP/1.1\r\nHost: {LOCAL}\r\nContent-Length: 0\r\n".encode()
+    if name == "Host":
+        head = head.replace(LOCAL.encode(), b"\x80\xff")
+    else:
+        head += name.encode() + b": \x80\xff\r\n"
+    with logged() as events:
+        response = web.connect().send(head + b"\r\n").response
+    assert response.status == (421 if name == "Host" else 403)
+    assert not [event for event in events if "log_failure" in event]
+
+
 def test_a_host_is_asked_for_once():
     """Without a Host header, or with two, nothing is shown."""
     web = Web()

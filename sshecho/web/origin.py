@@ -52,7 +52,7 @@ class SameOrigin(Page):
         return NOT_DONE_YET
 
     def _isOurs(self, request: Request) -> bool:
-        hosts = request.requestHeaders.getRawHeaders("Host", [])
+        hosts = _said(request, b"Host")
         if len(hosts) != 1:
             return False
         try:
@@ -99,13 +99,16 @@ def _isFromHere(request: Request) -> bool:
     Our page is shown without referrers, and so a browser calls its origin "null"; then it has to
     say that this is the same site's. Programs that are no browsers say neither.
     """
-    origins = request.requestHeaders.getRawHeaders("Origin", [])
-    [host] = request.requestHeaders.getRawHeaders("Host", [""])
-    site = request.getHeader("Sec-Fetch-Site")
-    if site not in (None, "same-origin"):
+    [host] = _said(request, b"Host")
+    origins, sites = _said(request, b"Origin"), _said(request, b"Sec-Fetch-Site")
+    if sites not in ([], ["same-origin"]):
         return False
     if origins == ["null"]:
-        return site is not None
-    return not origins or [origin.lower() for origin in origins] == [
-        f"{_scheme(request)}://{host.lower()}"
-    ]
+        return bool(sites)
+    return origins in ([], [f"{_scheme(request)}://{host}"])
+
+
+def _said(request: Request, name: bytes) -> list[str]:
+    """Return the values of a header, in lower case, whatever bytes they are."""
+    values = request.requestHeaders.getRawHeaders(name, [])
+    return [value.decode("latin-1").lower() for value in values]
