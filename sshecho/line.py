@@ -49,6 +49,7 @@ DENIED = b"Login denied, goodbye.\r\n"
 TOO_LONG = b"Login line too long, goodbye.\r\n"
 BAD_TELNET = b"Telnet subnegotiation too long, goodbye.\r\n"
 GOING_DOWN = b"Server is going down, goodbye.\r\n"
+ENDED = b"Ended by an operator, goodbye.\r\n"
 
 
 class _State(Enum):
@@ -137,6 +138,16 @@ class LineLogin(Protocol, TimeoutMixin):
         self.transport.abortConnection()
 
     evict = cut  # in this process it is known at once who has logged in
+
+    def dismiss(self, why: str) -> None:
+        """Say that it is over, and close."""
+        if not self.closing:
+            self._visit.ends(why)
+            self._goodbye(ENDED)
+
+    def dataSoFar(self) -> tuple[int, int]:
+        """Return how many bytes the session got so far, and how many it sent."""
+        return (0, 0) if self._session is None else (self._session.received, self._session.sent)
 
     def leave(self) -> None:
         """Echo what has come, and close: the server ends."""
@@ -300,7 +311,7 @@ class LineLogin(Protocol, TimeoutMixin):
         self._state = _State.SESSION
         self._session = LineSession(Session(avatar.user, "line", self._visit.peer), self)
         self.transport.write(ACCEPTED)
-        self._visit.tell("session.open", f"{self._visit.name} began a session", request="shell")
+        self._visit.opened(f"{self._visit.name} began a session", request="shell")
         self.readOn()
         early, self._buffer = self._buffer, b""
         self._session.dataReceived(early)
@@ -356,10 +367,9 @@ class LineLogin(Protocol, TimeoutMixin):
         for waiting in (self._checking, self._leaving):
             if waiting is not None:
                 waiting.cancel()
-        received = sent = 0
+        received, sent = self.dataSoFar()
         try:
             if self._session is not None:
-                received, sent = self._session.received, self._session.sent
                 self._session.connectionLost(reason)
         finally:
             try:
@@ -386,6 +396,7 @@ class LineFactory(Factory):
         gate: who may come in.
     """
 
+    protocol: type[LineLogin] = LineLogin
     noisy = False
 
     def __init__(self, portal: Portal, clock: IReactorTime, gate: Gatekeeper) -> None:
@@ -398,6 +409,6 @@ class LineFactory(Factory):
         visit = self._gate.enter("line", addr)
         if isinstance(visit, Refusal):
             return visit
-        protocol = LineLogin(self._portal, self._clock, visit, self._gate.limits)
+        protocol = self.protocol(self._portal, self._clock, visit, self._gate.limits)
         protocol.factory = self
         return protocol

@@ -9,8 +9,11 @@ from typing import Any
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -97,6 +100,17 @@ class CountingAvatar:
 
     def logout(self) -> None:
         self._log.append((self.user, "logout"))
+
+
+@implementer(IReactorFromThreads)
+class Loopback(MemoryReactorClock):
+    """A reactor in memory whose ports have the addresses that they are asked to have."""
+
+    def listenTCP(self, port, factory, backlog=50, interface=""):
+        listening = super().listenTCP(port, factory, backlog, interface)
+        listening.address = IPv4Address("TCP", interface or "0.0.0.0", port)
+        listening.getHost = lambda: listening.address
+        return listening
 
 
 def eventually(holds: Callable[[], bool], patience: float = 60) -> None:

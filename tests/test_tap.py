@@ -4,33 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import Password, logged, result
+from helpers import Loopback, Password, logged, result
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
-from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import formatEvent
 from twisted.python.usage import UsageError
-from zope.interface import implementer
 
-from sshecho import tap
 from sshecho.__main__ import main
 from sshecho.cred.realm import IProtocolAvatar
 from sshecho.service.start import StartError
 from sshecho.ssh.algorithms import COMPATIBLE, MODERN
 from sshecho.tap import EchoOptions, Options, makeService
-
-
-@implementer(IReactorFromThreads)
-class Loopback(MemoryReactorClock):
-    """A reactor in memory whose ports have the addresses that they are asked to have."""
-
-    def listenTCP(self, port, factory, backlog=50, interface=""):
-        listening = super().listenTCP(port, factory, backlog, interface)
-        listening.address = IPv4Address("TCP", interface, port)
-        listening.getHost = lambda: listening.address
-        return listening
+from sshecho.tap.options import DEMONSTRATION
 
 
 def parse(*arguments, options=Options) -> Options:
@@ -264,4 +249,4 @@ def test_nothing_is_imported_that_has_a_reactor():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"
-    assert tap.DEMONSTRATION == ("user", "pass")
+    assert DEMONSTRATION == ("user", "pass")

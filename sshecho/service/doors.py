@@ -32,8 +32,6 @@ less, such as Twisted's 50, it soon keeps the others out."""
 PROXIES = "haproxy"
 """The kind of an endpoint that is for proxies; behind it stands where to listen."""
 
-_NOT_FOR_OTHERS = "the demonstration login is for loopback addresses only; give --auth"
-
 
 class Door(Service):
     """One endpoint and what answers there.
@@ -54,6 +52,8 @@ class Door(Service):
     Raises:
         StartError: when the description is not one of an endpoint.
     """
+
+    notForOthers = "the demonstration login is for loopback addresses only; give --auth"
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Door(Service):
             StartError: when that can't be done, or may not be.
         """
         if self._loopbackOnly and endpointKind(self._description) not in _KNOWN_ADDRESSES:
-            raise self._startError(_NOT_FOR_OTHERS)
+            raise self._startError(self.notForOthers)
         outcome: list[IListeningPort | Failure] = []
         self._endpoint.listen(self._factory).addBoth(outcome.append)
         if not outcome:
@@ -109,7 +109,7 @@ class Door(Service):
         if self._loopbackOnly and not self._isLoopback(self._port):
             self._port.stopListening()
             self._port = None
-            raise self._startError(_NOT_FOR_OTHERS)
+            raise self._startError(self.notForOthers)
         listener = getattr(self._port, "socket", None)
         if isinstance(listener, socket.socket) and "backlog=" not in self._description:
             listener.listen(_BACKLOG)

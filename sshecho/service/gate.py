@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import count
@@ -14,6 +15,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from sshecho.service.events import happened
 from sshecho.service.gatekeeper import Arrived
 from sshecho.service.limits import DRAIN, OPTIONS, Limits
+from sshecho.service.measures import Measures
 from sshecho.service.penalties import PENALIZED, Penalties
 from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
@@ -44,6 +46,7 @@ class Gate:
     Attributes:
         turns: where dear work of all connections waits for its turn.
         penalties: what failed logins cost their sources.
+        measures: what was counted and timed of them.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Gate:
         self._clock = clock
         self._penalizeLoopback = penalizeLoopback
         self.turns = Turns(clock)
+        self.measures = Measures()
         self.penalties = Penalties()
         self._visits: dict[Visit, None] = {}
         self._held: Counter[str] = Counter()
@@ -81,6 +85,16 @@ class Gate:
         self._waiting.setdefault(source, {})[visit] = None
         self._startups += 1
         return visit
+
+    @property
+    def isOpen(self) -> bool:
+        """Whether somebody may still come in."""
+        return not self._closing
+
+    @property
+    def visits(self) -> Collection[Visit]:
+        """The connections that are open."""
+        return self._visits.keys()
 
     async def move(self, visit: Visit, address: IAddress) -> str:
         """Count a proxy's connection for the client that it is said to be of."""
@@ -164,6 +178,7 @@ class Gate:
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""
         if self._isPenalized(visit.source):
+            self.measures.count("penalty_seconds", n=cost)
             self.penalties.failed(visit.source, self.seconds(), cost)
 
     def _wait(self, source: str) -> float:
@@ -212,6 +227,7 @@ class Gate:
 
     def reached(self, limit: str, source: str, text: str) -> None:
         """Tell that a limit is reached, but not again and again; see `Gatekeeper`."""
+        self.measures.count("limits", (limit,))
         told = self._told.get(limit)
         if told is not None:
             told.times += 1

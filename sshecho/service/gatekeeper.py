@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 from sshecho.service.limits import Limits
+from sshecho.service.measures import Measures
 from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
 from sshecho.service.visit import Visit
@@ -20,9 +21,11 @@ class Gatekeeper(Protocol):
     Attributes:
         limits: what connections may ask for.
         turns: where dear work of all connections waits for its turn.
+        measures: what is counted and timed of them.
     """
 
     limits: Limits
+    measures: Measures
     turns: Turns
 
     def enter(self, door: str, address: IAddress | None, *, proxy: bool = False) -> Visit | Refusal:

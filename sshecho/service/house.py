@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -60,6 +60,12 @@ class House(MultiService):
         for door in doors:
             door.setServiceParent(self)
 
+    def privilegedStartService(self) -> None:
+        """Listen, where that takes privileges which are given up then."""
+        for companion in self._companions:
+            companion.privilegedStartService()
+        super().privilegedStartService()
+
     def startService(self) -> None:
         """Open the doors that are still closed, and say so."""
         for companion in self._companions:
@@ -96,4 +102,4 @@ class House(MultiService):
         globalLogPublisher.removeObserver(self._exhaustion)
         happened("server.stop", "sshecho is closed")
         for companion in reversed(self._companions):
-            companion.stopService()
+            await maybeDeferred(companion.stopService)

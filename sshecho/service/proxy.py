@@ -211,6 +211,12 @@ class Announcement(Protocol):
 
     evict = cut  # in this process it is known at once who has logged in
 
+    dismiss = cut
+
+    def dataSoFar(self) -> tuple[int, int]:
+        """Return how many bytes of data there were: none yet."""
+        return 0, 0
+
     def leave(self) -> None:
         """Close: nobody is there yet who is owed anything."""
         self.cut("the server is going down")

@@ -37,6 +37,12 @@ class Guest(Structure):
     def evict(self, why: str) -> None:
         """Close at once to make room, unless a user has logged in meanwhile."""
 
+    def dismiss(self, why: str) -> None:
+        """Say why, and close once that has gone out."""
+
+    def dataSoFar(self) -> tuple[int, int]:
+        """Return how many bytes of data its sessions got so far, and how many they sent."""
+
 
 class Visit:
     """One connection: what limits count it for, and what is told of it.
@@ -53,17 +59,19 @@ class Visit:
         id: its name in the audit log.
         address: the client's.
         host: the address that the client connected to, where its transport does not know it.
+        measures: where what happens is counted and timed.
         peer: the client's ``address:port``.
         source: what its limits and penalties are counted for.
         turns: where dear work of its waits for its turn.
         begun: whether it has been told of; so its end is, too.
         hasLoggedIn: whether a user is in, or was.
         name: who logged in, as people write it.
-        user: who logged in, as the audit log has it.
+        user: who logged in, as the audit log has it; None for nobody yet.
         why: why it ends, once that is known.
     """
 
     __slots__ = (
+        "_counted",
         "_gate",
         "_offers",
         "_reached",
@@ -75,6 +83,7 @@ class Visit:
         "hasLoggedIn",
         "host",
         "id",
+        "measures",
         "name",
         "peer",
         "since",
@@ -93,9 +102,11 @@ class Visit:
         id: str | None = None,  # noqa: A002 - as the audit log calls it
     ) -> None:
         self._gate = gate
+        self.measures = gate.measures
         self.since = now
         self._offers = 0
         self._refusals = 0
+        self._counted = (0, 0)  # bytes of data, received and sent, that the measures have
         self._reached: tuple[str, ...] = ()
         self.id = id or secrets.token_hex(6)
         self.door = door
@@ -134,6 +145,7 @@ class Visit:
             guest: the connection.
         """
         self.guest = guest
+        self.measures.count("connections", (self.door,))
         self.begun = True
         self.tell("connection.open", f"connected from {self.peer}")
 
@@ -147,6 +159,31 @@ class Visit:
             peer=self.peer,
             **fields,
         )
+
+    def secured(self) -> None:
+        """Measure how long it took to agree on keys."""
+        seconds = max(0.0, self._gate.seconds() - self.since)  # a clock may be set back
+        self.measures.observe("handshake", (self.door,), seconds)
+
+    def opened(self, text: str, **asked: str) -> None:
+        """Tell of a session's begin.
+
+        Args:
+            text: what began, for people.
+            asked: the `request` that opened it, and what belongs to that.
+        """
+        self.measures.count("sessions", (self.door, asked["request"]))
+        self.tell("session.open", text, **asked)
+
+    def countData(self) -> None:
+        """Have the measures count what the sessions have carried since this was last called."""
+        if self.guest is not None:
+            self._count(*self.guest.dataSoFar())
+
+    def _count(self, received: int, sent: int) -> None:
+        (receivedBefore, sentBefore), self._counted = self._counted, (received, sent)
+        self.measures.count("bytes", (self.door, "received"), received - receivedBefore)
+        self.measures.count("bytes", (self.door, "sent"), sent - sentBefore)
 
     @property
     def turns(self) -> Turns:
@@ -182,6 +219,8 @@ class Visit:
             self._offers += checked
         elif checked:
             self._gate.failed(self, GUESS)
+        result = "denied" if checked else "unchecked"
+        self.measures.count("logins", (self.door, method, result))
         name = "somebody" if user is None else userName(user)
         text = f"{name} denied by {method} from {self.peer}{because(why)}"
         more = {} if checked else {"checked": False}
@@ -189,6 +228,7 @@ class Visit:
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
+        self.measures.count("logins", (self.door, method, "ok"))
         self.belongsTo(userName(user), plainName(user))
         self._gate.loggedIn(self)
         text = f"{self.name} logged in by {method} from {self.peer}"
@@ -215,6 +255,7 @@ class Visit:
             what: what was asked for.
         """
         self._refusals += 1
+        self.measures.count("requests_refused", (self.door,))
         if self._refusals <= MOST_REFUSALS:
             what = escape(what[:_LONGEST])
             text = f"{self.name} was refused {what} from {self.peer}"
@@ -227,6 +268,7 @@ class Visit:
             limit: the option that sets it, without its dashes.
             text: what happened, for people.
         """
+        self.measures.count("limits", (limit,))
         if limit not in self._reached:
             self._reached += (limit,)
             self.tell("limit.reached", f"{self.peer}: {text} (--{limit})", limit=limit)
@@ -238,6 +280,7 @@ class Visit:
             why: how.
         """
         why = escape(why)
+        self.measures.count("protocol_errors", (self.door,))
         self.ends(why)
         self.tell("protocol.error", f"{self.peer} broke the protocol: {why}", why=why)
 
@@ -252,6 +295,7 @@ class Visit:
             received: bytes of data that its sessions got.
             sent: bytes of data that they sent.
         """
+        self._count(received, sent)
         if self.begun:
             self._tellEnd(received, sent)
         if self._offers and not self.hasLoggedIn:

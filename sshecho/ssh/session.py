@@ -176,7 +176,7 @@ class SessionChannel(Channel):
         self._begun = True
         visit = self.conn.transport.visit
         what, asked = self._asked()
-        visit.tell("session.open", f"{visit.name} began {what}", **asked)
+        visit.opened(f"{visit.name} began {what}", **asked)
         if self.session.pty is None:
             self.run(self._program)
         else:

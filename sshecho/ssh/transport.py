@@ -319,6 +319,7 @@ class Transport(ServerTransport):
 
         A certificate is named by what its key signs with.
         """
+        self.visit.secured()
         if self._peerSupportsExtensions:
             self.extensions = _EXTENSIONS
             self.sendExtInfo(list(self.extensions.items()))
@@ -379,6 +380,14 @@ class Transport(ServerTransport):
         self.transport.abortConnection()
 
     evict = cut  # in this process it is known at once who has logged in
+
+    def dismiss(self, why: str) -> None:
+        """Say why, and close."""
+        self.sendDisconnect(DISCONNECT_BY_APPLICATION, why.encode())
+
+    def dataSoFar(self) -> tuple[int, int]:
+        """Return how many bytes the sessions got so far, and how many they sent."""
+        return self.traffic.received, self.traffic.sent
 
     def prepareToClose(self) -> None:
         """Close for good.

@@ -9,19 +9,29 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from twisted.internet.interfaces import IReactorCore, IReactorFDSet, IReactorFromThreads
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IReactorCore,
+    IReactorFDSet,
+    IReactorFromThreads,
+    IReactorTime,
+)
 from twisted.logger import globalLogBeginner, globalLogPublisher
 
-from sshecho import tap
 from sshecho.service.console import Console
 from sshecho.service.reload import readAgain
 from sshecho.service.start import StartError
+from sshecho.tap.rooms import Readers
+from sshecho.tap.worker import makeReception
 from sshecho.workers.link import Link, Message
 from sshecho.workers.reception import Reception
 from sshecho.workers.report import Report
 from sshecho.workers.worker import LINK
+
+COUNT: Final = 5.0
+"""Seconds between two messages with what was counted."""
 
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 """Signals that the parent minds, for all of us."""
@@ -42,8 +52,8 @@ class Process:
         end.set_inheritable(False)
         self._link = Link(IReactorFDSet(reactor), end, self._received, self._orphaned)
         self._reception: Reception | None = None
-        self._readers: tap.Readers = []
-        self._questions = {"reload": lambda: readAgain(self._readers)}
+        self._readers: Readers = []
+        self._counting: IDelayedCall | None = None
         self._leaving = False
         self._over = False
 
@@ -63,13 +73,16 @@ class Process:
             reception.leave(*rest)
         elif word == "cut":
             reception.cut(*rest)
+        elif word == "dismiss":
+            reception.dismiss(*rest)
         elif word == "evict":
             reception.evict(*rest)
         elif word == "owes":
             reception.penalties.owe(*rest)
         elif word == "ask":
             number, question = rest
-            self._link.send("answer", number, self._questions[question]())
+            answer = reception.account() if question == "account" else readAgain(self._readers)
+            self._link.send("answer", number, answer)
         elif word == "retire":
             if self._leaving:
                 reception.close()
@@ -81,9 +94,7 @@ class Process:
             globalLogPublisher.addObserver(Report(self._link, self._number))
         try:
             os.chdir(options["folder"])
-            reception, self._readers = tap.makeReception(
-                options, self._link, self._reactor, self._end
-            )
+            reception, self._readers = makeReception(options, self._link, self._reactor, self._end)
         except (StartError, OSError) as error:
             self._link.send("broken", error.why if isinstance(error, StartError) else str(error))
             self._end()
@@ -92,6 +103,13 @@ class Process:
             reception.penalties.owe(source, until)
         self._reception = reception
         self._link.send("ready")
+        if options["counted"]:
+            self._count(reception)
+
+    def _count(self, reception: Reception) -> None:
+        """Send what was counted now and then, so that little is lost if this process dies."""
+        self._link.send("counted", reception.measures.take(), soon=True)
+        self._counting = IReactorTime(self._reactor).callLater(COUNT, self._count, reception)
 
     def leave(self) -> None:
         """Say that this one is to end: the parent sends nobody more, and then everybody leaves."""
@@ -108,6 +126,9 @@ class Process:
     def _end(self) -> None:
         if not self._over:
             self._over = True
+            if self._counting is not None and self._reception is not None:
+                self._counting.cancel()
+                self._link.send("counted", self._reception.measures.take())
             self._link.close(self._reactor.stop)
 
 

@@ -145,6 +145,10 @@ class Crew(Service):
         for door in self.doors:
             door.rest(rests=rests)
 
+    async def refresh(self) -> None:
+        """Bring up to date what the gate has of the workers' connections."""
+        await gatherResults([Deferred.fromCoroutine(each.refresh()) for each in self._workers])
+
     # New code, new files.
 
     async def reload(self) -> bool:

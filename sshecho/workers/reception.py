@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorFDSet, IReactorTime
@@ -11,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IReactorFDSet, IReactorTime
 from sshecho.service.gatekeeper import Arrived
 from sshecho.service.limits import DRAIN, Limits
 from sshecho.service.listening import AnyFactory
+from sshecho.service.measures import Measures, Taken
 from sshecho.service.penalties import PENALIZED, Penalties
 from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
@@ -19,6 +21,18 @@ from sshecho.workers.connecting import Client, connect, encoded
 from sshecho.workers.link import Link
 
 _GOING_DOWN = "the server is going down"
+
+
+class Account(TypedDict):
+    """What the parent may ask for, as JSON can carry it.
+
+    Attributes:
+        counted: what the measures have counted.
+        data: bytes of data that each connection's sessions got, and sent.
+    """
+
+    counted: Taken
+    data: dict[str, list[int]]
 
 
 class Reception:
@@ -33,6 +47,7 @@ class Reception:
     Attributes:
         factories: what builds the protocols of each door, by the door's number.
         penalties: what the parent says of sources with failed logins.
+        measures: what was counted and timed of connections, and the parent has not taken over.
         turns: where dear work of all connections waits for its turn.
     """
 
@@ -43,6 +58,7 @@ class Reception:
         self.limits = limits
         self.turns = Turns(clock)
         self.penalties = Penalties()
+        self.measures = Measures()
         self.seconds = clock.seconds
         self.factories: Sequence[AnyFactory] = ()
         self._link = link
@@ -100,6 +116,21 @@ class Reception:
         """Close a connection at once, unless a user is in."""
         if visit in self._visits and not self._visits[visit].hasLoggedIn:
             self.cut(visit, why)
+
+    def dismiss(self, visit: str, why: str) -> None:
+        """Say why a connection ends, and close it."""
+        guest = self._visits[visit].guest if visit in self._visits else None
+        if guest is not None:
+            guest.dismiss(why)
+
+    def account(self) -> Account:
+        """Return what there is to know of the connections, for the parent to take over."""
+        data = {}
+        for name, visit in self._visits.items():
+            visit.countData()
+            if visit.guest is not None:
+                data[name] = list(visit.guest.dataSoFar())
+        return {"counted": self.measures.take(), "data": data}
 
     def retire(self) -> None:
         """Stay until the last has left; nobody comes any more."""

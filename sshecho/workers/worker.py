@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from signal import SIGKILL
-from typing import Final
+from typing import Final, cast
 from typing import Protocol as Structure
 
 from twisted.internet.defer import Deferred
@@ -31,6 +31,7 @@ from sshecho.service.gate import Gate
 from sshecho.service.visit import Visit, sourceOf
 from sshecho.workers.connecting import Client, decoded
 from sshecho.workers.link import Link, Message, Word
+from sshecho.workers.reception import Account
 
 OBEDIENCE: Final = 1.0
 """Seconds that a worker has to do as it is told; one that hangs is killed."""
@@ -69,6 +70,16 @@ class _Handed:
     worker: Worker
     visit: str
 
+    def dismiss(self, why: str) -> None:
+        """Say why, and close once that has gone out."""
+        self.worker.visits[self.visit].ends(why)
+        self.worker.tell("dismiss", self.visit, why)
+
+    def dataSoFar(self) -> tuple[int, int]:
+        """Return how many bytes of data there were when the worker was asked last."""
+        received, sent = self.worker.data.get(self.visit, (0, 0))
+        return received, sent
+
     def leave(self) -> None:
         """Give the client all that it is owed, then say that the server ends, and close."""
         self.worker.tell("leave", self.visit)
@@ -96,6 +107,7 @@ class Worker(ProcessProtocol):
         number: its own, which no other has.
         pid: its process.
         visits: the connections that it has, by their names.
+        data: bytes of data that their sessions got, and sent, when it was asked last.
         handed: how many it was given so far.
         ready: whether it can have connections.
         since: when it became so, in seconds since 1970; None if it has not.
@@ -114,6 +126,7 @@ class Worker(ProcessProtocol):
         self.number = number
         self.pid = 0
         self.visits: dict[str, Visit] = {}
+        self.data: dict[str, list[int]] = {}
         self.handed = 0
         self.ready = self.retired = False
         self.since: float | None = None
@@ -140,6 +153,7 @@ class Worker(ProcessProtocol):
             "reached": gate.reached,
             "audit": employer.audited,
             "answer": self._answered,
+            "counted": gate.measures.add,
         }
 
     def __str__(self) -> str:
@@ -183,6 +197,15 @@ class Worker(ProcessProtocol):
         answer = self._asked[number] = Deferred()
         self.tell("ask", number, question)
         return answer
+
+    async def refresh(self) -> None:
+        """Take over what it has counted, and what its sessions have carried; not if it hangs."""
+        answer = self.ask("account")
+        answer.addTimeout(OBEDIENCE, IReactorTime(self._reactor), lambda *_: None)
+        account = cast("Account | None", await answer)
+        if account is not None:
+            self._gate.measures.add(account["counted"])
+            self.data = account["data"]
 
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
         """Give it a connection.

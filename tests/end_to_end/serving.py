@@ -28,6 +28,7 @@ class Server:
         ssh_port, line_port: where the doors are; None for one that is closed.
         known_hosts: a file for ssh's UserKnownHostsFile.
         lines: what it has said so far.
+        web_port: where the web endpoint is, if there is one.
     """
 
     process: subprocess.Popen[bytes]
@@ -35,6 +36,7 @@ class Server:
     line_port: int | None
     known_hosts: Path
     lines: list[str]
+    web_port: int | None = None
 
     def connect(self) -> socket.socket:
         """Return a connection to the line door."""
@@ -63,6 +65,7 @@ def serving(
     closed = {options[at - 1] for at, value in enumerate(options) if value == "off"}
     due = [f"{door} door at " for door in ("ssh", "line") if f"--{door}" not in closed]
     due += ["host key "] if "--ssh" not in closed else []
+    due += ["web door at "] if "--metrics" in options else []
 
     def read() -> None:
         assert process.stdout is not None
@@ -89,6 +92,7 @@ def serving(
             int(ports["line"]) if "line" in ports else None,
             known_hosts,
             lines,
+            int(ports["web"]) if "web" in ports else None,
         )
     finally:
         if process.poll() is None:

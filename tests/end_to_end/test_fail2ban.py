@@ -1,6 +1,8 @@
 """fail2ban reads the audit log with our filter."""
 
 import subprocess
+from base64 import b64encode
+from http.client import HTTPConnection
 
 import pytest
 from attacking.attacker import Attacker, closedWithin
@@ -72,6 +74,26 @@ def test_what_was_not_checked(serve, write, found):
             assert closedWithin(connection, 10)
     for mode in ("normal", "aggressive"):
         assert found(audit, mode) == ["127.0.0.3"]
+
+
+def test_who_guesses_at_the_page(serve, private, found):
+    """Guessers are found at the web endpoint too, whatever name they give; its users are not."""
+    audit = private / "audit"
+    metrics = ("--metrics", "tcp:0:interface=127.0.0.1", "--admin", "ann")
+    options = ("--auth", "memory:ann:secret", "--audit", str(audit), *metrics)
+    with serve(*options) as server:
+        for source, pair in (
+            *(("127.0.0.2", name.replace(b":", b";") + b":wrong") for name in NAMES),
+            ("127.0.0.3", b"ann:secret"),
+        ):
+            connection = HTTPConnection(
+                "127.0.0.1", server.web_port, PATIENCE, source_address=(source, 0)
+            )
+            said = b64encode(pair).decode()
+            connection.request("GET", "/", headers={"Authorization": f"Basic {said}"})
+            assert connection.getresponse().status in (200, 401)
+            connection.close()
+    assert found(audit, "normal") == ["127.0.0.2"] * len(NAMES)
 
 
 def test_addresses(private, found):

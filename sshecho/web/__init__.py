@@ -1,0 +1,1 @@
+"""What operators look at: metrics, health, and a page of the live sessions (``--metrics``)."""
