@@ -9,9 +9,16 @@ from ipaddress import ip_address
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorCore,
+    IReactorSocket,
+    IStreamServerEndpoint,
+)
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -20,6 +27,8 @@ from sshecho.people import peerName
 from sshecho.service.descriptors import Exhaustion
 from sshecho.service.events import happened
 from sshecho.service.gate import Gate
+from sshecho.service.inherited import NOT_HANDED_OVER, InheritedEndpoint
+from sshecho.service.notify import READY, STOPPING, notify, status
 from sshecho.service.start import StartError
 
 _KNOWN_ADDRESSES = ("tcp", "tcp4", "tcp6", "ssl")
@@ -61,9 +70,11 @@ class Door(Service):
         self._loopbackOnly = loopbackOnly
         self._port: IListeningPort | None = None
         try:
-            self._endpoint = serverFromString(reactor, description)
+            self._endpoint = _endpoint(reactor, description)
         except OSError as error:  # a certificate, say
             raise self._startError(_reason(error)) from None
+        except LookupError:
+            raise self._startError(NOT_HANDED_OVER) from None
         except Exception as error:
             example = "tcp:8000:interface=127.0.0.1"
             why = f"not a Twisted server endpoint such as {example} ({_reason(error)})"
@@ -92,7 +103,8 @@ class Door(Service):
             self._port = None
             raise self._startError(_NOT_FOR_OTHERS)
         listener = getattr(self._port, "socket", None)
-        if isinstance(listener, socket.socket) and "backlog=" not in self._description:
+        chosen = "backlog=" in self._description or isinstance(self._endpoint, InheritedEndpoint)
+        if isinstance(listener, socket.socket) and not chosen:
             listener.listen(_BACKLOG)
 
     def _isLoopback(self, port: IListeningPort) -> bool:
@@ -125,6 +137,13 @@ class Door(Service):
         super().stopService()
         port, self._port = self._port, None
         return port.stopListening() if port is not None else None
+
+
+def _endpoint(reactor: IReactorCore, description: str) -> IStreamServerEndpoint:
+    endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    if isinstance(endpoint, AdoptedStreamServerEndpoint):
+        return InheritedEndpoint(IReactorSocket(reactor), endpoint.fileno)
+    return endpoint
 
 
 def _reason(error: BaseException | None) -> str:
@@ -171,12 +190,14 @@ class House(MultiService):
         told = {"version": __version__, "pid": os.getpid(), "doors": doors}
         happened("server.start", f"sshecho {__version__} is open", **told)
         self._announce(self.doors)
+        notify(READY, status(", ".join(f"{door.kind} door at {door}" for door in self.doors)))
 
     def stopService(self) -> Deferred[None]:
         """Close the doors, have everybody leave, and say so."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        notify(STOPPING, status("the clients are leaving"))
         await super().stopService()
         await self.gate.close()
         globalLogPublisher.removeObserver(self._exhaustion)
