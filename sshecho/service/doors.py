@@ -11,14 +11,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import (
-    IAddress,
-    IListeningPort,
-    IProtocolFactory,
-    IReactorCore,
-    IReactorSocket,
-    IStreamServerEndpoint,
-)
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -27,7 +20,7 @@ from sshecho.people import peerName
 from sshecho.service.descriptors import Exhaustion
 from sshecho.service.events import happened
 from sshecho.service.gate import Gate
-from sshecho.service.inherited import NOT_HANDED_OVER, InheritedEndpoint
+from sshecho.service.inherited import NOT_HANDED_OVER, Sparing
 from sshecho.service.notify import READY, STOPPING, notify, status
 from sshecho.service.start import StartError
 
@@ -70,7 +63,7 @@ class Door(Service):
         self._loopbackOnly = loopbackOnly
         self._port: IListeningPort | None = None
         try:
-            self._endpoint = _endpoint(reactor, description)
+            self._endpoint = serverFromString(Sparing(reactor), description)
         except OSError as error:  # a certificate, say
             raise self._startError(_reason(error)) from None
         except LookupError:
@@ -103,7 +96,8 @@ class Door(Service):
             self._port = None
             raise self._startError(_NOT_FOR_OTHERS)
         listener = getattr(self._port, "socket", None)
-        chosen = "backlog=" in self._description or isinstance(self._endpoint, InheritedEndpoint)
+        inherited = isinstance(self._endpoint, AdoptedStreamServerEndpoint)
+        chosen = inherited or "backlog=" in self._description
         if isinstance(listener, socket.socket) and not chosen:
             listener.listen(_BACKLOG)
 
@@ -137,13 +131,6 @@ class Door(Service):
         super().stopService()
         port, self._port = self._port, None
         return port.stopListening() if port is not None else None
-
-
-def _endpoint(reactor: IReactorCore, description: str) -> IStreamServerEndpoint:
-    endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
-    if isinstance(endpoint, AdoptedStreamServerEndpoint):
-        return InheritedEndpoint(IReactorSocket(reactor), endpoint.fileno)
-    return endpoint
 
 
 def _reason(error: BaseException | None) -> str:

@@ -7,15 +7,14 @@ import socket
 from typing import Any, cast
 
 from twisted.internet import tcp, unix
-from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
+    IReactorCore,
     IReactorSocket,
-    IStreamServerEndpoint,
 )
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import directlyProvides, providedBy
 
 NOT_HANDED_OVER = (
     "no such socket was handed over (systemd says which in LISTEN_PID and LISTEN_FDS, and names "
@@ -24,40 +23,39 @@ NOT_HANDED_OVER = (
 """Why a ``systemd:`` endpoint can't be had."""
 
 
-@implementer(IStreamServerEndpoint)
-class InheritedEndpoint:
-    """A listening socket that others hold too: what it is stays theirs to say.
+class Sparing:
+    """A reactor that leaves listening sockets which others hold too as they are.
 
-    Its family is its own, whatever the endpoint's ``domain`` is: where a machine has no IPv6,
-    systemd opens an IPv4 socket in its place. Its backlog is the opener's choice as well.
+    Their family is their own, whatever an endpoint's ``domain`` is: where a machine has no IPv6,
+    systemd opens an IPv4 socket in its place.
 
     Args:
-        reactor: what listens.
-        descriptor: of the socket; closed once it is listened at.
+        reactor: what listens, and does all the rest.
     """
 
-    def __init__(self, reactor: IReactorSocket, descriptor: int) -> None:
+    def __init__(self, reactor: IReactorCore) -> None:
         self._reactor = reactor
-        self._descriptor = descriptor
+        directlyProvides(self, providedBy(reactor))
 
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen at the socket, at once."""
-        try:
-            port = self._listen(protocolFactory)
-            os.close(self._descriptor)
-        except Exception:
-            return fail(Failure())
-        return succeed(port)
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """Listen at a socket that is there.
 
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        family = _family(self._descriptor)
-        os.set_blocking(self._descriptor, False)
+        Raises:
+            OSError: when there is none.
+            ValueError: when it is another kind of socket.
+        """
+        family = _family(fileDescriptor)
         if family != socket.AF_UNIX:
-            adopt: Any = self._reactor.adoptStreamPort
-            return cast(IListeningPort, adopt(self._descriptor, family, factory))
-        port = _UNIXPort._fromListeningDescriptor(self._reactor, self._descriptor, factory)
+            adopt: Any = IReactorSocket(self._reactor).adoptStreamPort
+            return cast(IListeningPort, adopt(fileDescriptor, family, factory))
+        port = _UNIXPort._fromListeningDescriptor(self._reactor, fileDescriptor, factory)
         port.startListening()
         return cast(IListeningPort, port)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._reactor, name)
 
 
 def _family(descriptor: int) -> socket.AddressFamily:
