@@ -95,6 +95,7 @@ def activated(need, folder, notify):
             str(UNITS / "sshecho.service"),
             *shlex.split(line),
         ],
+        cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
