@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Final
 
+from twisted.internet.address import UNIXAddress
 from twisted.logger import Logger
 
 NAMESPACE: Final = "sshecho"
@@ -64,9 +66,16 @@ def peerName(address: object) -> str:
         address: an IAddress of Twisted's, such as IPv4Address.
 
     Returns:
-        ``192.0.2.1:2222``, ``[2001:db8::1]:2222``, or what the address says of itself.
+        ``192.0.2.1:2222`` (to an IPv6 socket too), ``[2001:db8::1]:2222``, ``unix:/run/door``,
+        ``unix`` for one without a name, or what the address says of itself.
     """
+    if isinstance(address, UNIXAddress):
+        name = os.fsdecode(address.name or b"")
+        # The system has an abstract name begin with a NUL, which people write as @.
+        return f"unix:{escape(name.replace(chr(0), '@', 1))}" if name else "unix"
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return str(address)
+    if "." in host:  # such as ::ffff:192.0.2.1, an IPv4 client at a socket for both
+        host = host.removeprefix("::ffff:")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

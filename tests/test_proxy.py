@@ -172,7 +172,7 @@ def test_unix_client():
     path = b"/run/\x1b[2J"
     with logged() as seen:
         door.send(binary(0x21, 0x31, path.ljust(108, b"\0") + bytes(108)) + b"user pass\n")
-    assert told(seen)[0]["peer"] == "UNIXAddress('/run/\\x1b[2J')"
+        assert told(seen)[0]["peer"] == "unix:/run/\\x1b[2J"
     assert door.received == ACCEPTED
 
 

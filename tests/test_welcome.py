@@ -26,7 +26,8 @@ def said(name, address, tls=False, demonstration=None) -> list[str]:
         ("ssh", IPv6Address("TCP", "::1", 22), False, "ssh -p 22 USER@::1"),
         ("line", IPv4Address("TCP", "192.0.2.1", 8000), False, "telnet 192.0.2.1 8000"),
         ("line", IPv4Address("TCP", "127.0.0.1", 1), True, "openssl s_client"),
-        ("line", UNIXAddress("/run/x"), False, "telnet HOST PORT"),
+        ("line", UNIXAddress("/run/x"), False, ": nc -U /run/x, then user"),
+        ("ssh", UNIXAddress("/a b"), False, "ssh -o ProxyCommand="),
     ],
 )
 def test_how_to_log_in(name, address, tls, how):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorCore
 from twisted.python.failure import Failure
 
 from sshecho.people import peerName
+from sshecho.service.inherited import NOT_HANDED_OVER, Sparing
 from sshecho.service.listening import AnyFactory, Listening
 from sshecho.service.start import StartError
 
@@ -69,11 +70,12 @@ class Door(Service):
         self.kind = kind
         self._description = self._listensAt = description
         self.proxied = endpointKind(description) == PROXIES
+        reactor = cast(IReactorCore, Sparing(reactor))
         if self.proxied:
             if behindProxy is None:
                 raise self._startError("a PROXY header from anyone would be believed")
             self._listensAt = description.partition(":")[2]
-            reactor = Listening(reactor, partial(behindProxy, kind))  # type: ignore[assignment]
+            reactor = cast(IReactorCore, Listening(reactor, partial(behindProxy, kind)))
         self._factory = factory
         self._loopbackOnly = loopbackOnly
         self._transport = transport
@@ -83,6 +85,8 @@ class Door(Service):
             self._endpoint = serverFromString(reactor, self._listensAt)
         except OSError as error:  # a certificate, say
             raise self._startError(_reason(error)) from None
+        except LookupError:
+            raise self._startError(NOT_HANDED_OVER) from None
         except Exception as error:
             example = "tcp:8000:interface=127.0.0.1"
             why = f"not a Twisted server endpoint such as {example} ({_reason(error)})"
@@ -111,7 +115,9 @@ class Door(Service):
             self._port = None
             raise self._startError(self.notForOthers)
         listener = getattr(self._port, "socket", None)
-        if isinstance(listener, socket.socket) and "backlog=" not in self._description:
+        inherited = isinstance(self._endpoint, AdoptedStreamServerEndpoint)
+        chosen = inherited or "backlog=" in self._description
+        if isinstance(listener, socket.socket) and not chosen:
             listener.listen(_BACKLOG)
         if self._transport is not None:
             self._port.transport = self._transport  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from sshecho.service.descriptors import Exhaustion
 from sshecho.service.doors import Door
 from sshecho.service.events import happened
 from sshecho.service.gate import Gate
+from sshecho.service.notify import READY, STOPPING, notify, status
 from sshecho.service.start import StartError
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class House(MultiService):
         told = {"version": __version__, "pid": os.getpid(), "doors": doors}
         happened("server.start", f"sshecho {__version__} is open", **told)
         self._announce(self.doors)
+        notify(READY, status(", ".join(f"{door.kind} door at {door}" for door in self.doors)))
 
     def _fail(self, reason: Failure) -> None:
         reason.trap(StartError)
@@ -95,6 +97,7 @@ class House(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        notify(STOPPING, status("the clients are leaving"))
         await super().stopService()
         await self.gate.close()
         if self._crew is not None:

@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IAddress
 
+from sshecho.people import peerName
 from sshecho.service.doors import Door
 from sshecho.ssh.hostkeys import HostKey
 
@@ -41,6 +43,11 @@ def welcome(
 
 def _how(door: Door, user: str) -> str:
     """Return what a person types to get to a door."""
+    if isinstance(door.address, UNIXAddress):
+        there = f"nc -U {shlex.quote(peerName(door.address).removeprefix('unix:'))}"
+        if door.kind == "ssh":
+            return f"ssh -o ProxyCommand={shlex.quote(there)} {user}@localhost"
+        return f"{there}, then user and password on one line"
     host, port = _hostAndPort(door.address)
     if door.kind == "ssh":
         return f"ssh -p {port} {user}@{host}"
