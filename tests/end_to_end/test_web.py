@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -18,6 +19,11 @@ from serving import PATIENCE, ROOT, environment
 METRICS = ("--metrics", "tcp:0:interface=127.0.0.1")
 SCRIPT = "<script>alert(1)</script>"
 USERS = ("--auth", f"memory:ann:secret:user:pass:{SCRIPT}:pass", "--admin", "ann")
+
+
+processes = pytest.mark.parametrize(
+    "workers", [(), ("--workers", "2")], ids=["one process", "workers"]
+)
 
 
 def ask(server, path, user=None, port=None, context=None, **headers):
@@ -50,9 +56,10 @@ def samples(server) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_metrics(serve, runSSH):
+@processes
+def test_metrics(serve, runSSH, workers):
     """After real visits the numbers are what has happened, and live sessions are among them."""
-    with serve(*METRICS) as server:
+    with serve(*METRICS, *workers) as server:
         assert runSSH(server, "-T", input=b"x" * 1000).returncode == 0
         assert runSSH(server, "hello").returncode == 0
         assert runSSH(server, "hello", password="wrong").returncode == 255
@@ -77,9 +84,27 @@ def test_metrics(serve, runSSH):
     assert found["sshecho_echo_seconds_count", "line"] == 1
 
 
-def test_health_while_it_ends(serve):
+def test_a_worker_dies(serve):
+    """What a worker has counted by then stays counted when it dies."""
+    with serve(*METRICS, "--workers", "2") as server:
+        for _ in range(4):
+            with server.connect() as connection:
+                connection.sendall(b"user pass\n")
+                assert connection.recv(100)
+        eventually(lambda: samples(server)["sshecho_connections_open", "line"] == 0)
+        before = samples(server)
+        assert before["sshecho_logins_total", "line", "password", "ok"] == 4
+        [pid] = [int(line.split()[-1]) for line in server.lines if "worker 1 is process" in line]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: any("worker 1 has ended" in line for line in server.lines))
+        after = samples(server)
+    assert all(after[name] >= value for name, value in before.items() if "total" in name[0])
+
+
+@processes
+def test_health_while_it_ends(serve, workers):
     """While somebody is given what they are owed the server is not well, and then it is gone."""
-    with serve(*METRICS) as server, server.connect() as connection:
+    with serve(*METRICS, *workers) as server, server.connect() as connection:
         connection.sendall(b"user pass\n")
         assert connection.recv(100)
         assert ask(server, "/healthz") == (200, "ok\n")
@@ -135,10 +160,12 @@ def test_refused(private, options, why):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_browser(serve, ssh, need, private):
+@processes
+def test_a_browser(serve, ssh, need, private, workers):
     """In a browser an administrator sees who is there, harmlessly, and ends a session."""
     audit = private / "audit"
-    with serve(*USERS, *METRICS, "--audit", str(audit)) as server, server.connect() as line:
+    options = (*USERS, *METRICS, "--audit", str(audit), *workers)
+    with serve(*options) as server, server.connect() as line:
         line.sendall(f"{SCRIPT} pass\n".encode())
         assert line.recv(100)
         command, env = ssh(server, "-T")
