@@ -32,6 +32,8 @@ WORKERS = replace(
     command=lambda site: [*sshecho.command(site), "--workers", "2"],
 )
 HEAD = ["", "CPU of a login, ms", "logins a second", "CPU of a line, us", "lines a second"]
+LINES = 100
+"""How many lines there are for each login."""
 Taken = tuple[float, float, float, float]
 
 
@@ -77,7 +79,7 @@ def measure(server: Server, clients: int, count: int) -> Taken:
     with running(server, None) as run:
         together(run, clients, logins, max(1, count // 10))  # warms it up
         login, loginRate = together(run, clients, logins, count)
-        line, lineRate = together(run, clients, lines, count * 20)
+        line, lineRate = together(run, clients, lines, count * LINES)
         return login * 1e3, loginRate, line * 1e6, lineRate
 
 
@@ -86,7 +88,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("scripts/bench workers", description=__doc__)
     parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--clients", type=positive, default=8, help="how many at once")
-    parser.add_argument("--count", type=positive, default=60, help="logins of each in a round")
+    parser.add_argument("--count", type=positive, default=100, help="logins of each in a round")
     options = parser.parse_args(arguments)
     found = installed(["sshecho", "go"])
     servers = [sshecho.SERVER, WORKERS, *(each for each in found if each.name == "go")]
