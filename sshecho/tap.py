@@ -82,6 +82,7 @@ class Options(CommonOptions, AuthOptionMixin):
         self["line"] = []
         self["algorithms"] = "modern"
         self["trusted-proxy"] = []
+        self["penalties"] = None
         self._onlyKeys = ""
 
     def opt_ssh(self, endpoint: str) -> None:
@@ -106,6 +107,12 @@ class Options(CommonOptions, AuthOptionMixin):
         if name not in POLICIES:
             raise UsageError(f"--algorithms {name}: it is either {' or '.join(POLICIES)}")
         self["algorithms"] = name
+
+    def opt_penalties(self, spec: str) -> None:
+        """db:MODULE:CONNECT, a database through which servers share the penalties of sources."""
+        from sshecho.service.sharedpenalties import parsePenalties
+
+        self["penalties"] = parsePenalties(spec)
 
     def opt_auth(self, spec: str) -> None:
         """A credentials checker, TYPE[:ARG]; given again, each adds to the chain."""
@@ -225,6 +232,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
     from sshecho.service.gate import Gate
     from sshecho.service.proxy import ProxyFactory
     from sshecho.service.reload import Reload
+    from sshecho.service.sharedpenalties import sharePenalties
     from sshecho.service.text import Text
     from sshecho.service.welcome import welcome
     from sshecho.ssh.algorithms import POLICIES
@@ -283,5 +291,7 @@ def makeService(config: Options, reactor: IReactorCore | None = None) -> IServic
         audit = AuditLog(config["audit"], clock)
         readers.append(audit.reopen)
         companions.append(audit)
+    if config["penalties"] is not None:
+        companions.append(sharePenalties(config["penalties"], gate.penalties, clock))
     companions.append(Reload(IReactorFromThreads(reactor), readers))
     return House(doors, gate, announce, companions)

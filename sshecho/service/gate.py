@@ -49,6 +49,7 @@ class Gate:
 
     Attributes:
         turns: where dear work of all connections waits for its turn.
+        penalties: what failed logins cost each source.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Gate:
         self._clock = clock
         self._penalizeLoopback = penalizeLoopback
         self.turns = Turns(clock)
-        self._penalties = Penalties()
+        self.penalties = Penalties()
         self._visits: dict[Visit, None] = {}
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, dict[Visit, None]] = {}  # not logged in, oldest first
@@ -184,10 +185,10 @@ class Gate:
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""
         if self._isPenalized(visit.source):
-            self._penalties.failed(visit.source, self.seconds(), cost)
+            self.penalties.failed(visit.source, self.seconds(), cost)
 
     def _wait(self, source: str) -> float:
-        return self._penalties.wait(source, self.seconds())
+        return self.penalties.wait(source, self.seconds())
 
     def _isPenalized(self, source: str) -> bool:
         if not source:  # a socket of the machine's own

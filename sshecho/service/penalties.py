@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 PENALIZED: Final = "too many failed logins"
@@ -24,6 +25,11 @@ class Penalties:
 
     def __init__(self) -> None:
         self._until: OrderedDict[str, float] = OrderedDict()
+        self._observers: list[Callable[[str, float, float], object]] = []
+
+    def observe(self, observer: Callable[[str, float, float], object]) -> None:
+        """Have something called with each failed try, as `failed` is."""
+        self._observers.append(observer)
 
     def failed(self, source: str, now: float, cost: float) -> None:
         """Count a failed try.
@@ -33,17 +39,32 @@ class Penalties:
             now: the time in seconds, whatever they are counted from.
             cost: in seconds.
         """
-        until = now + self._owed(source, now) + cost
+        self._owe(source, now, self.owed(source, now) + cost)
+        for observer in self._observers:
+            observer(source, now, cost)
+
+    def learned(self, source: str, now: float, owed: float) -> None:
+        """Take what others know of an address, unless more is known here.
+
+        Args:
+            source: the address.
+            now: the time in seconds, as in `failed`.
+            owed: the seconds of penalties that others say it has left.
+        """
+        if owed > self.owed(source, now):
+            self._owe(source, now, owed)
+
+    def _owe(self, source: str, now: float, owed: float) -> None:
         self._until.pop(source, None)
-        self._until[source] = min(until, now + LARGEST)
+        self._until[source] = now + min(owed, LARGEST)
         if len(self._until) > MOST:
             self._until.popitem(last=False)
 
     def wait(self, source: str, now: float) -> float:
         """Return how many seconds an address still has to wait, 0 for one that needn't."""
-        return max(0.0, self._owed(source, now) - THRESHOLD + GUESS)
+        return max(0.0, self.owed(source, now) - THRESHOLD + GUESS)
 
-    def _owed(self, source: str, now: float) -> float:
+    def owed(self, source: str, now: float) -> float:
         """Return the seconds of penalties that are left; a clock that was set back makes none."""
         owed = self._until.get(source, now) - now
         return owed if 0 < owed <= LARGEST else 0.0
