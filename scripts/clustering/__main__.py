@@ -14,6 +14,7 @@ import sys
 import time
 
 from clustering.cluster import Cluster, cluster
+from clustering.measuring import measure
 from clustering.place import BALANCER, NODES, ROOT, ClusterError, Ports
 from clustering.store import WRITER
 from sshecho.tap import DEMONSTRATION
@@ -27,6 +28,9 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     ports = Ports(options.ssh, options.line, options.proxied_ssh, options.proxied_line)
     try:
+        if options.measure:
+            print(measure(ports, options.measure))
+            return 0
         with cluster(ports, say) as running:
             user, password = DEMONSTRATION
             running.store.addUser(user, password)
@@ -106,6 +110,9 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument(
             option, type=int, default=default, metavar="PORT", help=f"{what}: {default}"
         )
+    made.add_argument(
+        "--measure", type=int, metavar="N", help="what N idle sessions and their logins cost"
+    )
     return made
 
 

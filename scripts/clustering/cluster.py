@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,13 @@ class Cluster:
 
 
 @contextmanager
-def cluster(ports: Ports, show: Show) -> Iterator[Cluster]:
+def cluster(ports: Ports, show: Show, options: Sequence[str] = ()) -> Iterator[Cluster]:
     """Run a cluster until the end of the block; nothing is left of it then.
 
     Args:
         ports: where it listens.
         show: is given each line that its programs say.
+        options: more options of each node.
 
     Raises:
         ClusterError: when it can't be started.
@@ -59,7 +60,7 @@ def cluster(ports: Ports, show: Show) -> Iterator[Cluster]:
         stack.callback(_stopAll, nodes)
 
         def startNode(name: str) -> None:
-            nodes[name] = Node(name, ports, store, keys, folder, show)
+            nodes[name] = Node(name, ports, store, keys, folder, show, options)
 
         for name in NODES:
             startNode(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from clustering.place import BALANCER, NODES, Ports
@@ -22,6 +23,7 @@ class Node(Program):
         keys: the folder of the cluster's host keys, of which it has a copy.
         folder: where its own files go.
         show: is given each line that it says.
+        options: more options of its own.
 
     Attributes:
         address: where it listens.
@@ -29,7 +31,14 @@ class Node(Program):
     """
 
     def __init__(
-        self, name: str, ports: Ports, store: Store, keys: Path, folder: Path, show: Show
+        self,
+        name: str,
+        ports: Ports,
+        store: Store,
+        keys: Path,
+        folder: Path,
+        show: Show,
+        options: Sequence[str] = (),
     ) -> None:
         self.address = NODES[name]
         self.audit = folder / name / "audit.log"
@@ -43,6 +52,7 @@ class Node(Program):
             *("--trusted-proxy", BALANCER),
             *("--auth", store.spec(), "--penalties", store.spec(), "--penalize-loopback"),
             *("--host-keys", str(folder / name / "keys"), "--audit", str(self.audit)),
+            *options,
         ]
         environment = {**os.environ, "PGPASSFILE": str(store.passwords)}
         super().__init__(name, command, environment, "host key ", show)
