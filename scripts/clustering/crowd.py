@@ -69,11 +69,17 @@ def _serve(pipe: Connection, target: Target, count: int) -> None:
     """Hold sessions, and do what is asked: one process of a crowd's."""
     chooser = selectors.DefaultSelector()
     chooser.register(pipe, selectors.EVENT_READ)
-    _open(chooser, target, count)
-    pipe.send(float(count))
     probes = gone = 0
+    due = asked = count  # sessions that are to be opened, of so many
     while True:
-        for key, _ in chooser.select():
+        if due:
+            session = Attacker(target).login().shell()
+            chooser.register(session.socket, selectors.EVENT_READ, session)
+            due -= 1
+            if not due:
+                pipe.send(float(asked))
+        # Between logins too, or those that are in would leave their probes without an answer.
+        for key, _ in chooser.select(0 if due else None):
             if isinstance(key.data, Attacker):
                 try:
                     key.data.read()
@@ -85,16 +91,10 @@ def _serve(pipe: Connection, target: Target, count: int) -> None:
             elif pipe.recv() == "probes":
                 pipe.send(float(probes))
                 probes = 0
+            elif gone:
+                due, asked, gone = gone, gone, 0
             else:
-                _open(chooser, target, gone)
-                pipe.send(float(gone))
-                gone = 0
-
-
-def _open(chooser: selectors.BaseSelector, target: Target, count: int) -> None:
-    for _ in range(count):
-        session = Attacker(target).login().shell()
-        chooser.register(session.socket, selectors.EVENT_READ, session)
+                pipe.send(0.0)
 
 
 def _answer(session: Attacker) -> int:
