@@ -81,6 +81,7 @@ def test_doors():
         (["--auth", "bogus:x"], "--auth bogus: there is no such checker; --help-auth lists them"),
         (["--auth", "memory:x"], "--auth memory: give pairs"),
         (["--auth", ""], "there is no such checker"),
+        (["--penalties", "x"], "--penalties: penalties are shared through db:MODULE:CONNECT"),
         (["--help-auth-type", "bogus"], "no such checker"),
         (
             ["--app", "chat:Chat"],

@@ -82,9 +82,9 @@ class DatabasePool(adbapi.ConnectionPool):
         """Ask the database, again if its first answer is an error: that may be an old connection.
 
         Returns:
-            A Deferred of the rows; it fails with what the module raises, or with DatabaseError
-            when there is no answer within `QUERY_TIMEOUT` seconds. Cancelled before its turn,
-            the query is not sent at all.
+            A Deferred of the rows, none for what has no rows; it fails with what the module
+            raises, or with DatabaseError when there is no answer within `QUERY_TIMEOUT` seconds.
+            Cancelled before its turn, the query is not sent at all.
         """
         question = _Question(self._database, query, parameters)
         answer: Deferred[list[Row]] = Deferred(question.giveUp)
@@ -128,7 +128,7 @@ class _Question:
             transaction.reconnect()
             transaction.reopen()
             self._execute(transaction)
-        return transaction.fetchall()
+        return [] if transaction.description is None else transaction.fetchall()
 
     def _execute(self, transaction: _Transaction) -> None:
         if self._givenUp:

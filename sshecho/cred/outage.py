@@ -20,12 +20,21 @@ class Outage:
 
     Args:
         store: what to call it once it is mended.
+        meanwhile: what that means until then.
+        again: what it does then.
     """
 
     _log = Logger()
 
-    def __init__(self, store: str) -> None:
+    def __init__(
+        self,
+        store: str,
+        meanwhile: str = "it lets nobody in",
+        again: str = "lets people in again",
+    ) -> None:
         self._store = store
+        self._meanwhile = meanwhile
+        self._again = again
         self._why = ""
 
     def began(self, why: str) -> None:
@@ -36,15 +45,15 @@ class Outage:
         """
         if why != self._why:
             self._why = why
-            self._log.error("{why}; until it is mended it lets nobody in", why=escape(why))
+            text = "{why}; until it is mended {meanwhile}"
+            self._log.error(text, why=escape(why), meanwhile=self._meanwhile)
 
     def ended(self) -> None:
         """Say that the store answers, if it was said that it doesn't."""
         if self._why:
             self._why = ""
-            self._log.warn(
-                "{store}: it is mended, and lets people in again", store=escape(self._store)
-            )
+            text = "{store}: it is mended, and {again}"
+            self._log.warn(text, store=escape(self._store), again=self._again)
 
 
 class Once:

@@ -78,6 +78,7 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
         self["trusted-proxy"] = []
         self["workers"] = None
         self["folder"] = os.getcwd()  # what the arguments are relative to; twistd may change it
+        self["penalties"] = None
         self._onlyKeys = ""
         self.setUpWeb()
 
@@ -112,6 +113,12 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
         if not re.fullmatch(r"[0-9]{1,3}", number, re.ASCII) or not 1 <= int(number) <= _MOST:
             raise UsageError(f"--workers {number}: it is a number from 1 to {_MOST}, or auto")
         self["workers"] = int(number) if int(number) > 1 else None
+
+    def opt_penalties(self, spec: str) -> None:
+        """db:MODULE:CONNECT, a database through which servers share the penalties of sources."""
+        from sshecho.service.sharedpenalties import parsePenalties
+
+        self["penalties"] = parsePenalties(spec)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the arguments, and keep them, for workers to parse."""

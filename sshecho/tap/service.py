@@ -51,6 +51,7 @@ def makeService(
     from sshecho.service.gate import Gate
     from sshecho.service.house import House
     from sshecho.service.reload import readAgain, tellAllRead
+    from sshecho.service.sharedpenalties import sharePenalties
     from sshecho.service.signals import OnSignal
     from sshecho.service.welcome import welcome
     from sshecho.tap.rooms import Avatars, makeRooms
@@ -82,6 +83,8 @@ def makeService(
     if audit is not None:
         readers.append(audit.reopen)
         companions.append(audit)
+    if config["penalties"] is not None:
+        companions.append(sharePenalties(config["penalties"], gate.penalties, clock))
 
     def announce(doors: Sequence[Door]) -> None:
         user = DEMONSTRATION if config["demonstration"] else None

@@ -72,7 +72,7 @@ class Crew(Service):
         self._hiring: IDelayedCall | None = None
         self._closing = False
         self._gone: Deferred[None] = Deferred()
-        gate.penalties.watchers.append(self._penalized)
+        gate.penalties.watch(self._penalized)
 
     def startService(self) -> None:
         """Start the workers."""

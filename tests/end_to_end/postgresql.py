@@ -70,8 +70,12 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
-    """Run a server until the end of the block."""
+def postgresql(*, passwords: bool = False) -> Iterator[PostgreSQL]:
+    """Run a server until the end of the block.
+
+    Args:
+        passwords: whether to ask for them, but for whoever can reach the socket in its folder.
+    """
     # pytest's folders are closed to other users, and as root the server is another user.
     place = Path(mkdtemp(prefix="sshecho-postgresql-"))
     place.chmod(0o755)
@@ -82,7 +86,9 @@ def postgresql() -> Iterator[PostgreSQL]:
             shutil.chown(path, "postgres", "postgres")
     server = PostgreSQL(folder, freePort(), PROGRAMS[-1])
     try:
-        server.run("initdb", "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8")
+        hosts = f"--auth-host={'scram-sha-256' if passwords else 'trust'}"
+        trust = (hosts, "--auth-local=trust")
+        server.run("initdb", "-U", "tester", *trust, "--no-sync", "-E", "UTF8")
         server.start()
         try:
             yield server
