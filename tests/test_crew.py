@@ -120,7 +120,8 @@ def test_start(parent):
     """Connections wait until a worker is ready; it's open when all are."""
     assert parent.door.rests
     first, second = parent.workers()
-    assert first.heard("start") == [[{"secret": "hunter2", "owing": []}]]
+    [[start]] = first.heard("start")
+    assert (start["secret"], start["owing"]) == ("hunter2", [])
     first.say("ready")
     assert not parent.door.rests
     assert not parent.crew.opened.called

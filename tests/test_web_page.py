@@ -84,7 +84,7 @@ def test_odd_names_are_shown_harmlessly():
     """A name's control characters can't steer whoever looks at the page, nor its source."""
     name = plainName("\x1b[2J\u202e\r\n\x00\"'><&".encode() + b"\xff")
     connection = Connection("1", "line", "[::1]:5", name, 0, 5000, 3 << 30)
-    page = render([connection], b"a", lambda id_: "t", 90000, True)
+    page = render([connection], b"a", lambda id_: "t", 90000, "")
     assert page.replace("\n", "").isprintable()
     assert "\\x1b[2J\\u202e\\r\\n\\x00&quot;&#x27;&gt;&lt;&amp;\\xff" in page
     assert "4.9 KiB" in page
@@ -95,7 +95,7 @@ def test_odd_names_are_shown_harmlessly():
 def test_a_crowd():
     """Of many connections the newest are shown, and the others counted."""
     crowd = [Connection(str(n), "ssh", "x", "u", n, 0, 0) for n in range(MOST + 1234)]
-    page = render(crowd, b"a", lambda id_: "t", 0, True)
+    page = render(crowd, b"a", lambda id_: "t", 0, "")
     assert len(buttons(page)) == MOST
     assert "and 1,234 older ones" in page
     assert 'value="1733"' in page
@@ -104,8 +104,8 @@ def test_a_crowd():
 
 def test_an_empty_house():
     """When nobody is there the page says so, and when it closes, too."""
-    assert "Nobody is here." in render([], b"a", str, 0, True)
-    assert "going down" in render([], b"a", str, 0, False)
+    assert "Nobody is here." in render([], b"a", str, 0, "")
+    assert "no worker" in render([], b"a", str, 0, "no worker is ready")
 
 
 def test_one_answer_for_everybody_else():

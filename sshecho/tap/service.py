@@ -64,7 +64,7 @@ def makeService(
     crew = None
     if config["workers"] is not None:
         crew = _makeCrew(config, reactor, gate, audit, inherits=console)
-    overview = GateOverview(gate, None if crew is None else crew.refresh)
+    overview = GateOverview(gate, crew)
     others: Avatars = {}
     if config["metrics"] is not None:
         from twisted.web.resource import IResource

@@ -35,6 +35,7 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "penalty_seconds": ("penalty_seconds", (), "What failed logins have cost their addresses."),
     "requests_refused": ("requests_refused", ("door",), "Requests that are not granted here."),
     "protocol_errors": ("protocol_errors", ("door",), "Clients that broke the protocol."),
+    "worker_deaths": ("worker_deaths", (), "Workers that have ended unasked."),
 }
 """For each name of the measures what it is called, its labels, and what it is."""
 
@@ -54,6 +55,7 @@ _ALWAYS: Final[dict[str, list[Labels]]] = {
     "connections": [(door,) for door in DOORS],
     "bytes": [(door, way) for door in DOORS for way in ("received", "sent")],
     "penalty_seconds": [()],
+    "worker_deaths": [()],
 }
 """What is there from the start, at nothing."""
 

@@ -62,7 +62,7 @@ def render(
     user: bytes,
     token: Callable[[str], str],
     now: float,
-    isOpen: bool,
+    trouble: str,
 ) -> str:
     """Return the page.
 
@@ -71,13 +71,13 @@ def render(
         user: who looks at it.
         token: returns what a button needs to end a connection, by its id.
         now: the time, in seconds since 1970.
-        isOpen: whether the doors are open.
+        trouble: why nobody gets in; empty when somebody may.
     """
     newest = sorted(connections, key=lambda connection: -connection.since)
     rows = "".join(_row(connection, token, now) for connection in newest[:MOST])
     hidden = len(newest) - MOST
     more = f'<p class="more">and {hidden:,} older ones</p>' if hidden > 0 else ""
-    state = ("up", "open") if isOpen else ("down", "going down")
+    state = ("down", trouble) if trouble else ("up", "open")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -89,7 +89,7 @@ def render(
 <body>
 <header>
 <h1>Live sessions</h1>
-<p>sshecho {quoted(__version__)} is <span class="{state[0]}">{state[1]}</span></p>
+<p>sshecho {quoted(__version__)}: <span class="{state[0]}">{state[1]}</span></p>
 <p class="me">{_time(now)} UTC, as <bdi>{_text(plainName(user))}</bdi></p>
 </header>
 <dl>{_totals(connections)}</dl>

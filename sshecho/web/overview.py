@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,8 +54,8 @@ class Overview(Protocol):
     """The server, as the web side sees it."""
 
     @property
-    def isOpen(self) -> bool:
-        """Whether the doors are open."""
+    def trouble(self) -> str:
+        """Why nobody gets in; empty when somebody may."""
 
     async def report(self) -> Report:
         """Return what there is to see now."""
@@ -68,35 +68,49 @@ class Overview(Protocol):
         """
 
 
+class Others(Protocol):
+    """Other processes, which have the connections that a gate lets in."""
+
+    @property
+    def isReady(self) -> bool:
+        """Whether one of them can have more."""
+
+    async def refresh(self) -> None:
+        """Bring up to date what the gate has of their connections."""
+
+
 class GateOverview:
     """The overview of what a gate has let in.
 
     Args:
         gate: who lets its connections in.
-        refresh: brings up to date what the gate has of connections in other processes; None if
-            there are none.
+        others: the processes that have the connections; None if this one has.
     """
 
-    def __init__(self, gate: Gate, refresh: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(self, gate: Gate, others: Others | None = None) -> None:
         self._gate = gate
-        self._refresh = refresh
+        self._others = others
         self._total = Measures()
 
     @property
-    def isOpen(self) -> bool:
-        """Whether the doors are open."""
-        return self._gate.isOpen
+    def trouble(self) -> str:
+        """Why nobody gets in; empty when somebody may."""
+        if not self._gate.isOpen:
+            return "the server is going down"
+        if self._others is not None and not self._others.isReady:
+            return "no worker is ready"
+        return ""
 
     async def report(self) -> Report:
         """Return what there is to see now."""
-        if self._refresh is not None:
-            await self._refresh()
+        if self._others is not None:
+            await self._others.refresh()
         connections: list[Connection] = []
         for number, visit in enumerate(list(self._gate.visits), 1):
             if number % _AT_ONCE == 0:
                 await self._othersTurn()
             if visit.guest is not None:
-                if self._refresh is None:
+                if self._others is None:
                     visit.countData()
                 received, sent = visit.guest.dataSoFar()
                 connections.append(

@@ -30,7 +30,7 @@ class Metrics(Page):
 
 
 class Health(Page):
-    """``/healthz``: whether the doors are open.
+    """``/healthz``: whether somebody may get in.
 
     Args:
         overview: the server.
@@ -42,7 +42,5 @@ class Health(Page):
 
     async def respond(self, request: Request) -> None:
         """Answer in a word or a few."""
-        if self._overview.isOpen:
-            request.answer(200, "ok")
-        else:
-            request.answer(503, "the server is going down")
+        trouble = self._overview.trouble
+        request.answer(503 if trouble else 200, trouble or "ok")

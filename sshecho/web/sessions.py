@@ -66,7 +66,7 @@ class Sessions(Page):
     async def _show(self, request: Request) -> None:
         report = await self._overview.report()
         text = render(
-            report.connections, self.user, self._token, self._seconds(), self._overview.isOpen
+            report.connections, self.user, self._token, self._seconds(), self._overview.trouble
         )
         body = text.encode()
         request.setHeader("Content-Security-Policy", _POLICY)

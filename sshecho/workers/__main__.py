@@ -28,7 +28,7 @@ from sshecho.tap.worker import makeReception
 from sshecho.workers.link import Link, Message
 from sshecho.workers.reception import Reception
 from sshecho.workers.report import Report
-from sshecho.workers.worker import LINK
+from sshecho.workers.worker import LINK, PATH
 
 COUNT: Final = 5.0
 """Seconds between two messages with what was counted."""
@@ -90,6 +90,9 @@ class Process:
                 reception.retire()
 
     def _start(self, options: Mapping[str, Any]) -> None:
+        os.environ.pop(PATH, None)
+        if options[PATH] is not None:
+            os.environ[PATH] = options[PATH]
         if options["audited"]:
             globalLogPublisher.addObserver(Report(self._link, self._number))
         try:

@@ -91,7 +91,10 @@ class Crew(Service):
         if self._hiring is not None:
             self._hiring.cancel()
         for worker in self._workers:
-            worker.retire()
+            if worker.ready:
+                worker.retire()
+            else:
+                worker.kill()
         killing = self._clock.callLater(OBEDIENCE, self._killAll)
         if not self._workers:
             self._gone.callback(None)
@@ -123,6 +126,11 @@ class Crew(Service):
 
     # Connections.
 
+    @property
+    def isReady(self) -> bool:
+        """Whether a worker can have connections."""
+        return any(worker.ready for worker in self._current)
+
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
         """Give a connection to the worker that has the fewest, and had the fewest.
 
@@ -141,9 +149,8 @@ class Crew(Service):
 
     def _look(self) -> None:
         """Let connections wait in the system's queue while nobody is there to have them."""
-        rests = not any(worker.ready for worker in self._current)
         for door in self.doors:
-            door.rest(rests=rests)
+            door.rest(rests=not self.isReady)
 
     async def refresh(self) -> None:
         """Bring up to date what the gate has of the workers' connections."""
@@ -189,21 +196,18 @@ class Crew(Service):
 
     # What workers say; see `Employer`.
 
-    def isReady(self, worker: Worker) -> None:
+    def hasStarted(self, worker: Worker) -> None:
         """Let a worker have connections, if all of its kind can."""
         told = {"worker": worker.number, "worker_pid": worker.pid}
         happened("worker.start", f"{worker} is process {worker.pid}", **told)
         if worker in self._fresh:
             if all(each.ready for each in self._fresh):
                 self._takeOver()
-        elif self._retires(worker):
+        elif self._closing or worker not in self._current:
             worker.retire()
-        elif not self.opened.called and all(each.ready for each in self._current):
+        if not self.opened.called and all(each.ready for each in self._current):
             self.opened.callback(None)
         self._look()
-
-    def _retires(self, worker: Worker) -> bool:
-        return self._closing or worker not in self._current
 
     def isLeaving(self, worker: Worker) -> None:
         """Let a worker have no more connections, as it wishes."""
@@ -219,6 +223,8 @@ class Crew(Service):
         because = f": {escape(why)}" if why else ""
         told = {"worker": worker.number, "worker_pid": worker.pid, "why": escape(why)}
         happened("worker.end", f"{worker} has ended{because}", **told)
+        if not (self._closing or worker.retired):
+            self._gate.measures.count("worker_deaths")
         if worker in self._fresh:
             self._fresh.remove(worker)
             self._giveUp(why)

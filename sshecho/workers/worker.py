@@ -38,6 +38,9 @@ OBEDIENCE: Final = 1.0
 LINK: Final = 3
 """The descriptor at which a worker finds its end of the link."""
 
+PATH: Final = "PYTHONPATH"
+"""Where a worker's environment says where to import from; its own children's has what ours has."""
+
 _log = Logger(NAMESPACE)
 _questions = count()
 
@@ -45,7 +48,7 @@ _questions = count()
 class Employer(Structure):
     """Whose worker it is."""
 
-    def isReady(self, worker: Worker) -> None:
+    def hasStarted(self, worker: Worker) -> None:
         """Take note that a worker can have connections."""
 
     def isLeaving(self, worker: Worker) -> None:
@@ -181,7 +184,7 @@ class Worker(ProcessProtocol):
         self.pid = int(process.pid)
         self._link = Link(IReactorFDSet(self._reactor), ours, self._received, self._linkLost)
         self._linked = True
-        self.tell("start", options)
+        self.tell("start", {**options, PATH: os.environ.get(PATH)})
 
     def tell(self, *message: Word) -> None:
         """Tell it something; one whose process has ended does not hear it."""
@@ -258,7 +261,7 @@ class Worker(ProcessProtocol):
     def _isReady(self) -> None:
         self.ready = True
         self.since = self._gate.seconds()
-        self._employer.isReady(self)
+        self._employer.hasStarted(self)
 
     def _broke(self, why: str) -> None:
         self._why = why
@@ -333,4 +336,4 @@ def _environment() -> dict[str, str]:
     """
     manager = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC")
     kept = {name: value for name, value in os.environ.items() if name not in manager}
-    return {**kept, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    return {**kept, PATH: os.pathsep.join(path or os.getcwd() for path in sys.path)}
