@@ -9,6 +9,7 @@ import pytest
 from descriptors import Descriptors
 from helpers import logged, result, told
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.python.failure import Failure
 
@@ -335,8 +336,6 @@ def test_close(parent, crew):
 
 def test_reload(parent, crew):
     """All have read their files again when each has said so; one that dies has not."""
-    from twisted.internet.defer import Deferred
-
     reloading = Deferred.fromCoroutine(parent.crew.reload())
     crew[0].say("answer", crew[0].heard("ask")[0][0], True)
     assert not reloading.called
@@ -373,3 +372,49 @@ def test_descriptors_are_closed(parent, crew):
     before = len(os.listdir("/proc/self/fd"))
     crew[0].die()
     assert len(os.listdir("/proc/self/fd")) == before - 2
+
+
+def test_replaced_while_starting(parent):
+    """Who asks for fresh workers before the first are ready has the server open with those."""
+    parent.workers()
+    parent.crew.replace()
+    fresh = parent.workers()
+    for worker in fresh:
+        worker.say("ready")
+    result(parent.crew.opened)
+    assert not parent.door.rests
+
+
+def test_stopped_while_starting(parent):
+    """A worker that is not ready when the server ends is not waited for."""
+    first, second = parent.workers()
+    first.say("ready")
+    gone = parent.crew.stopService()
+    assert (first.heard("retire"), first.process.signals) == ([[]], [])
+    assert second.process.signals == [signal.SIGKILL]
+    first.die(ProcessDone(0))
+    second.die()
+    result(gone)
+
+
+def test_account(parent, crew):
+    """What workers have counted is counted here; one that hangs is not waited for."""
+    visit, _ = parent.enter()
+    refreshing = Deferred.fromCoroutine(parent.crew.refresh())
+    counted = {"counts": [["logins", ["line", "password", "ok"], 2]], "times": []}
+    answer = {"counted": counted, "data": {visit.id: [3, 4]}}
+    crew[0].say("answer", crew[0].heard("ask")[0][0], answer)
+    parent.reactor.advance(OBEDIENCE)
+    result(refreshing)
+    assert list(parent.gate.measures.counts("logins")) == [(("line", "password", "ok"), 2)]
+    assert visit.guest.dataSoFar() == (3, 4)
+    crew[0].die()
+    assert list(parent.gate.measures.counts("worker_deaths")) == [((), 1)]
+
+
+def test_dismiss(parent, crew):
+    """Who is to go is told by its worker, and known to be about to end."""
+    visit, _ = parent.enter()
+    visit.guest.dismiss("ended by an operator")
+    assert crew[0].heard("dismiss") == [[visit.id, "ended by an operator"]]
+    assert visit.why == "ended by an operator"

@@ -196,3 +196,22 @@ def test_addresses(address):
     """An address is the same behind the link."""
     family, client = encoded(address)
     assert decoded(family, client) == address
+
+
+def test_account(reception):
+    """What was counted is given away once, with what each session has carried so far."""
+    admit(reception, "abc")
+    account = reception.account()
+    assert account["data"] == {"abc": [3, 4]}
+    assert ("bytes", ["line", "sent"], 4) in account["counted"]["counts"]
+    assert ("connections", ["line"], 1) in account["counted"]["counts"]
+    again = {name: n for name, _, n in reception.account()["counted"]["counts"]}
+    assert again == {"bytes": 0}
+
+
+def test_dismiss(reception):
+    """A client that is to go is told."""
+    admit(reception, "abc")
+    reception.dismiss("abc", "why")
+    reception.dismiss("gone", "why")
+    assert reception.factories[0].clients[0].cuts == 1
