@@ -13,6 +13,7 @@ One Cred portal stands behind two doors: an SSH server, and a plain TCP server t
 - `sshecho.ssh`: the SSH door.
 - `sshecho.cred`: who is it? The realm, the avatars and the checkers.
 - `sshecho.service`: what listens, within which limits, and what is said on the terminal.
+- `sshecho.workers`: several processes behind the doors.
 - `sshecho.web`: what operators look at: metrics, health, and the live sessions.
 - `sshecho.passwd`: writes the users of a file or a database.
 - `sshecho.probe`: logs in from the client's side, for monitors and health checks.
