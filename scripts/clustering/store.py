@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class Store:
         done = subprocess.run(
             [sys.executable, "-m", "sshecho", "passwd", "--auth", self.spec(WRITER), user],
             cwd=ROOT,
-            env={"PGPASSFILE": str(self.passwords)},
+            env={**os.environ, "PGPASSFILE": str(self.passwords)},
             input=f"{password}\n",
             capture_output=True,
             text=True,
