@@ -26,7 +26,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(arguments: list[str]) -> int:
     """Run the cluster until it is interrupted; return the exit status."""
     options = parser().parse_args(arguments)
-    ports = Ports(options.ssh, options.line, options.proxied_ssh, options.proxied_line)
+    ports = Ports(
+        options.ssh, options.line, options.proxied_ssh, options.proxied_line, options.health
+    )
     try:
         if options.measure:
             print(measure(ports, options.measure))
@@ -106,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
         ("--line", usual.line, "the line door, at each address"),
         ("--proxied-ssh", usual.proxiedSSH, "the nodes' SSH for HAProxy"),
         ("--proxied-line", usual.proxiedLine, "the nodes' line door for HAProxy"),
+        ("--health", usual.health, "where the nodes tell HAProxy whether they are well"),
     ):
         made.add_argument(
             option, type=int, default=default, metavar="PORT", help=f"{what}: {default}"

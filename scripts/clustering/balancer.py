@@ -25,11 +25,11 @@ def configure(ports: Ports) -> str:
         "bind 192.0.2.10:2222": f"bind {BALANCER}:{ports.ssh}",
         "bind 192.0.2.10:8000": f"bind {BALANCER}:{ports.line}",
         "source 192.0.2.10": f"source {BALANCER}",
+        "check port 9222": f"check port {ports.health}",
     }
     for name, example in zip(NODES, ("192.0.2.11", "192.0.2.12"), strict=True):
         for before, port in ((2022, ports.proxiedSSH), (8022, ports.proxiedLine)):
-            server = f"server {name} {example}:{before} port {before}"
-            examples[server] = f"server {name} {NODES[name]}:{port} port {port}"
+            examples[f"server {name} {example}:{before}"] = f"server {name} {NODES[name]}:{port}"
     for example, ours in examples.items():
         if example not in text:
             raise ClusterError(f"haproxy.cfg: {example!r} is not in it")

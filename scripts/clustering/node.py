@@ -49,7 +49,7 @@ class Node(Program):
             *("--ssh", f"tcp:{ports.ssh}:{at}", "--line", f"tcp:{ports.line}:{at}"),
             *("--ssh", f"haproxy:tcp:{ports.proxiedSSH}:{at}"),
             *("--line", f"haproxy:tcp:{ports.proxiedLine}:{at}"),
-            *("--trusted-proxy", BALANCER),
+            *("--trusted-proxy", BALANCER, "--metrics", f"tcp:{ports.health}:{at}"),
             *("--auth", store.spec(), "--penalties", store.spec(), "--penalize-loopback"),
             *("--host-keys", str(folder / name / "keys"), "--audit", str(self.audit)),
             *options,

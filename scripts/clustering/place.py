@@ -20,12 +20,14 @@ class Ports:
     Attributes:
         ssh, line: the doors for clients, HAProxy's and each node's own.
         proxiedSSH, proxiedLine: a node's doors for HAProxy.
+        health: where a node tells whether it is well.
     """
 
     ssh: int = 2222
     line: int = 8000
     proxiedSSH: int = 2022
     proxiedLine: int = 8022
+    health: int = 9222
 
 
 class ClusterError(Exception):

@@ -28,7 +28,7 @@ ALICE = ("alice", "secret of alice")
 
 
 def freePorts() -> Ports:
-    return Ports(*(freePort() for _ in range(4)))
+    return Ports(*(freePort() for _ in range(5)))
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +304,7 @@ def test_script(needed, place):
     command = [
         *(ROOT / "scripts" / "deploy" / "cluster", "--ssh", str(ports.ssh)),
         *("--line", str(ports.line), "--proxied-ssh", str(ports.proxiedSSH)),
-        *("--proxied-line", str(ports.proxiedLine)),
+        *("--proxied-line", str(ports.proxiedLine), "--health", str(ports.health)),
     ]
     env = environment(TMPDIR=str(place))
     silent = subprocess.DEVNULL
