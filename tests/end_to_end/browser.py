@@ -103,14 +103,29 @@ def browser(need, folder: Path) -> Iterator[Browser]:
         "browserName": "chrome",
         "goog:chromeOptions": {"binary": chromium, "args": flags},
     }
-    with subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, text=True) as process:
+    process, port = _start(driver)
+    with process:
         try:
-            assert process.stdout is not None
-            said = next(line for line in process.stdout if "successfully on port" in line)
-            window = Browser(int(re.findall(r"on port (\d+)", said)[0]), capabilities)
+            window = Browser(port, capabilities)
             try:
                 yield window
             finally:
                 window.close()
         finally:
             process.terminate()
+
+
+def _start(driver: str) -> tuple[subprocess.Popen[str], int]:
+    """Start the driver; return it and its port.
+
+    It looks for a port that is free in IPv4, and ends if somebody has that one in IPv6.
+    """
+    for _ in range(5):
+        process = subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            found = re.search(r"successfully on port (\d+)", line)
+            if found is not None:
+                return process, int(found[1])
+        process.wait(PATIENCE)
+    raise AssertionError("chromedriver does not start")

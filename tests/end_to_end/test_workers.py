@@ -407,7 +407,7 @@ def test_twistd(serve, private):
     with serve("--workers", "2", command=command) as server:
         session = target(server).lineSession()
         assert echoes(session)
-        assert said(server, "worker 1: ") or said(server, "worker 2: ")
+        eventually(lambda: said(server, "worker 1: ") or said(server, "worker 2: "))
         before = set(workers(server))
         server.process.send_signal(signal.SIGUSR2)
         eventually(lambda: said(server, "fresh workers have the doors"))
