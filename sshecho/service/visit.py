@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 from typing import Protocol as Structure
@@ -325,9 +326,13 @@ def sourceOf(address: IAddress | None) -> str:
         An IPv4 address; for IPv6 the network of 64 bits, all of which one client may have; or
         empty text for whatever is no IP address.
     """
-    host = getattr(address, "host", None)
+    return _sourceOf(str(getattr(address, "host", None)))
+
+
+@lru_cache(1024)  # most come again and again
+def _sourceOf(host: str) -> str:
     try:
-        ip = ip_address(str(host).partition("%")[0])
+        ip = ip_address(host.partition("%")[0])
     except ValueError:
         return ""
     if not isinstance(ip, IPv6Address):
