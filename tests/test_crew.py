@@ -14,7 +14,7 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.python.failure import Failure
 
 from sshecho.service.gate import Gate
-from sshecho.service.limits import Limits
+from sshecho.service.limits import LINGER, Limits
 from sshecho.service.start import StartError
 from sshecho.workers.crew import PAUSE, SHORT_LIFE, Crew
 from sshecho.workers.worker import LINK, OBEDIENCE
@@ -160,8 +160,8 @@ def test_fewest(parent, crew):
 def test_login(parent, crew):
     """What a worker says of a connection counts at the gate."""
     visit, _ = parent.enter()
-    [[name, door, since, family, client]] = crew[0].heard("enter")
-    assert (name, door, since) == (visit.id, 0, visit.since)
+    [[name, source, door, since, family, client]] = crew[0].heard("enter")
+    assert (name, source, door, since) == (visit.id, "192.0.2.1", 0, visit.since)
     assert (family, client) == (socket.AF_UNIX, ["192.0.2.1", 1])
     assert parent.gate._startups == 1
     crew[0].say("in", visit.id, "'user'", "user")
@@ -408,13 +408,30 @@ def test_account(parent, crew):
     result(refreshing)
     assert list(parent.gate.measures.counts("logins")) == [(("line", "password", "ok"), 2)]
     assert visit.guest.dataSoFar() == (3, 4)
+    crew[1].say("answer", crew[1].heard("ask")[0][0], {"counted": counted, "data": {}})
+    assert list(parent.gate.measures.counts("logins")) == [(("line", "password", "ok"), 4)]
     crew[0].die()
     assert list(parent.gate.measures.counts("worker_deaths")) == [((), 1)]
 
 
 def test_dismiss(parent, crew):
-    """Who is to go is told by its worker, and known to be about to end."""
+    """Who is to go is told by its worker, and known to end; else the worker has to."""
     visit, _ = parent.enter()
     visit.guest.dismiss("ended by an operator")
     assert crew[0].heard("dismiss") == [[visit.id, "ended by an operator"]]
     assert visit.why == "ended by an operator"
+    parent.reactor.advance(LINGER + OBEDIENCE)
+    assert crew[0].heard("cut") == [[visit.id, "ended by an operator"]]
+    parent.reactor.advance(OBEDIENCE)
+    assert crew[0].process.signals == [signal.SIGKILL]
+
+
+def test_answers(parent, crew):
+    """Somebody gets in while a worker does something when it is told to."""
+    asking = Deferred.fromCoroutine(parent.crew.answers())
+    crew[1].say("answer", crew[1].heard("ask")[0][0], True)
+    parent.reactor.advance(OBEDIENCE)
+    assert result(asking)
+    asking = Deferred.fromCoroutine(parent.crew.answers())
+    parent.reactor.advance(OBEDIENCE)
+    assert not result(asking)

@@ -81,7 +81,7 @@ def reception():
 def admit(reception, name, door=0, since=0.0):
     """Have a client come in; return its end of the connection."""
     mine, yours = socket.socketpair()
-    reception.admit(yours.detach(), name, door, since, int(socket.AF_UNIX), "")
+    reception.admit(yours.detach(), name, "192.0.2.7", door, since, int(socket.AF_UNIX), "")
     return mine
 
 
@@ -90,6 +90,7 @@ def test_admit(reception):
     admit(reception, "abc", since=5.0)
     [client] = reception.factories[0].clients
     assert (client.visit.id, client.visit.since) == ("abc", 5.0)
+    assert client.visit.source == "192.0.2.7"
     client.visit.entered(b"user", "password")
     client.visit.end(1, 2)
     assert reception.link.sent == [["in", "abc", "'user'", "user"], ["left", "abc"]]
@@ -98,7 +99,7 @@ def test_admit(reception):
 def test_turned_away(reception):
     """One that its door does not want, or that was lost on the way, has left."""
     assert admit(reception, "abc", door=1).recv(1) == b""
-    reception.admit(None, "def", 0, 0.0, int(socket.AF_INET), ["192.0.2.1", 1])
+    reception.admit(None, "def", "", 0, 0.0, int(socket.AF_INET), ["192.0.2.1", 1])
     assert reception.link.sent == [["left", "abc"], ["left", "def"]]
 
 

@@ -74,7 +74,7 @@ def nothingIsLeft(house, before):
 
 @pytest.fixture
 def chance(monkeypatch):
-    monkeypatch.setattr(Gate, "_isPenalized", lambda *_: False)  # or few would be looked at
+    monkeypatch.setattr(Gate, "isPenalized", lambda *_: False)  # or few would be looked at
     return random.Random(11)
 
 

@@ -68,7 +68,9 @@ class Node:
         self.clock = clock
         self.gate = Gate(Limits(), clock)
         table = PenaltyTable(server.database, server.runQuery)
-        self.sharing = SharedPenalties(self.gate.penalties, table, clock, "the database")
+        self.sharing = SharedPenalties(
+            self.gate.penalties, self.gate.isPenalized, table, clock, "the database"
+        )
         self.sharing.startService()
         clock.advance(0)
 
@@ -187,7 +189,9 @@ def test_a_flood(nodes, clock, server):
     """A flood of guesses is two queries a second, and reading takes the longest waits only."""
     one, _ = nodes
     for number in range(BATCH + 10):
-        one.gate.penalties.failed(f"source {number}", clock.seconds(), 2 * THRESHOLD)
+        one.gate.penalties.failed(
+            f"10.0.{number >> 8}.{number & 255}", clock.seconds(), 2 * THRESHOLD
+        )
     server.queries.clear()
     clock.advance(POLL)
     assert [query.split()[0] for query in server.queries] == ["INSERT", "SELECT", "SELECT"]
@@ -195,13 +199,15 @@ def test_a_flood(nodes, clock, server):
     clock.advance(POLL)
     assert len(server.owed()) == BATCH + 10
     for number in range(2 * MOST_READ):
-        one.gate.penalties.failed(f"other {number}", clock.seconds(), 3 * THRESHOLD)
+        one.gate.penalties.failed(
+            f"10.9.{number >> 8}.{number & 255}", clock.seconds(), 3 * THRESHOLD
+        )
     clock.pump([POLL] * (2 * MOST_READ // BATCH + 2))
     table = PenaltyTable(server.database, server.runQuery)
     outcome = []
     Deferred.fromCoroutine(table.waiting()).addCallback(outcome.extend)
     assert len(outcome) == MOST_READ
-    assert all(source.startswith("other") for source, _ in outcome)
+    assert all(source.startswith("10.9.") for source, _ in outcome)
 
 
 def test_few_guesses_stay(nodes, clock):
@@ -258,7 +264,7 @@ def test_hanging(server, clock, nodes):
     one, _ = nodes
     server.hanging = []
     for number in range(MOST + 10):
-        one.gate.penalties.failed(f"source {number}", clock.seconds(), LARGEST)
+        one.gate.penalties.failed(f"10.0.{number >> 8}.{number & 255}", clock.seconds(), LARGEST)
     clock.pump([POLL] * 5)
     one.gate.penalties.failed(HOST, clock.seconds(), LARGEST)
     assert one.refuses()

@@ -275,7 +275,7 @@ def test_a_large_report_takes_turns():
     """With many connections a report leaves others their turn, and is whole."""
     gate = Gate(Limits(maxStartups=2000), clock := Clock())
     for number in range(1200):
-        gate.enter("ssh", IPv4Address("TCP", f"192.0.2.{number % 200}", 1)).guest = Silent()
+        gate.enter("ssh", IPv4Address("TCP", f"192.0.2.{number % 200}", 1)).begin(Silent())
     report = Deferred.fromCoroutine(GateOverview(gate).report())
     assert not report.called
     turn(clock)

@@ -18,6 +18,7 @@ from sshecho.people import plainName
 from sshecho.web.guard import guarded
 from sshecho.web.html import MOST, render
 from sshecho.web.overview import Connection
+from sshecho.web.site import MOST as CROWD
 from sshecho.web.site import Site
 
 LOCAL = f"localhost:{WEB}"
@@ -75,7 +76,7 @@ def test_the_page():
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "<script" not in response.body
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -168,13 +169,17 @@ def test_logins_are_told_and_logged_out():
 
 
 def test_guesses_cost():
-    """Wrong passwords make their address wait at every door; then no right one gets in."""
+    """Wrong passwords make their address wait at every door; to ask meanwhile costs no more."""
     web = Web()
     with logged() as events:
         for _ in range(6):
             assert web.ask("/", user="ann:wrong").status == 401
-        assert web.ask("/", user=ADMIN).status == 401
-    assert told(events, "login.denied")[-1]["why"] == "too many failed logins"
+        owed = web.gate.penalties.owed(PEER.host, web.gate.seconds())
+        for _ in range(3):
+            assert web.ask("/", user=ADMIN).status == 429
+    assert len(told(events, "login.denied")) == 6
+    assert len(told(events, "limit.reached")) == 1
+    assert web.gate.penalties.owed(PEER.host, web.gate.seconds()) == owed
     assert b"Too many failed logins" in web.line(b"")[1].value()
     asking = web.connect(peer=IPv4Address("TCP", "192.0.2.8", 1))
     asking.send(
@@ -188,7 +193,7 @@ def test_a_stranger_with_a_password_costs_the_same():
     web = Web()
     for _ in range(6):
         web.ask("/", user="bob:bob")
-    assert web.ask("/", user=ADMIN).status == 401
+    assert web.ask("/", user=ADMIN).status == 429
 
 
 def test_a_slow_check():
@@ -202,6 +207,20 @@ def test_a_slow_check():
     assert asking.response.status == 401
 
 
+def test_those_who_wait_while_others_guess():
+    """A login that is checked while its address comes to have to wait is denied."""
+    checker = Slow()
+    web = Web(checker=checker)
+    late = web.connect().send(request("ann:x"))
+    for _ in range(6):
+        web.connect().send(request("ann:x"))
+        checker.asked[-1].errback(UnauthorizedLogin())
+    with logged() as events:
+        checker.asked[0].callback(b"ann")
+    assert late.response.status == 401
+    assert told(events, "login.denied")[0]["why"] == "too many failed logins"
+
+
 def test_whoever_has_to_wait_is_not_checked():
     """No password is checked for an address that has guessed too often."""
     checker = Slow()
@@ -209,7 +228,7 @@ def test_whoever_has_to_wait_is_not_checked():
     for _ in range(6):
         web.connect().send(request("ann:x"))
         checker.asked[-1].errback(UnauthorizedLogin())
-    assert web.connect().send(request("ann:x")).response.status == 401
+    assert web.connect().send(request("ann:x")).response.status == 429
     assert len(checker.asked) == 6
 
 
@@ -383,7 +402,7 @@ def test_the_button():
     [
         {},
         {"Origin": f"http://{LOCAL}"},
-        {"Origin": "null", "Sec_Fetch_Site": "same-origin"},
+        {"Origin": f"http://{LOCAL}", "Sec_Fetch_Site": "same-origin"},
     ],
 )
 def test_our_own_page_asks(headers):
@@ -458,3 +477,30 @@ def test_no_page_without_admin():
     web = Web(admins=())
     assert web.ask("/").status == 404
     assert web.ask("/end", method="POST").status == 404
+
+
+def test_absolute_form():
+    """A request may name its page as to a proxy (RFC 9112, section 3.2.2)."""
+    web = Web()
+    for target in (b"http://localhost:9222/healthz", b"HTTP://localhost:9222/healthz"):
+        head = b"GET " + target + b" HTTP/1.1\r\nHost: localhost:9222\r\n\r\n"
+        assert web.connect().send(head).response.status == 200
+    head = b"GET http://localhost:9222 HTTP/1.1\r\nHost: localhost:9222\r\n\r\n"
+    assert web.connect().send(head).response.status == 401
+
+
+def test_room():
+    """Too many connections push out the oldest of the address that has most, and no other's."""
+    web = Web()
+    mine = web.connect(peer=IPv4Address("TCP", "192.0.2.8", 1))
+    flood = [
+        web.connect(peer=IPv4Address("TCP", "192.0.2.9", port)) for port in range(1, CROWD + 5)
+    ]
+    gone = [each.transport.disconnected for each in flood]
+    assert not mine.transport.disconnected
+    assert gone == [True] * 5 + [False] * (CROWD - 1)
+
+
+def test_no_http2():
+    """TLS agrees on HTTP/1.1 alone, whatever else Twisted could speak."""
+    assert Web().factories[WEB].acceptableProtocols() == [b"http/1.1"]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from sshecho.addresses import plainAddress
+
 _WILDCARD = re.compile(r"[*?]")
 _NEVER_WRITTEN = re.compile(r":.*\.|^::ffff:|(?:^|:)0[0-9a-f]", re.IGNORECASE)
 """What no IPv6 address has here: IPv4's are taken as such, and leading zeros are left out."""
@@ -33,13 +35,7 @@ class Source:
             return address in ip_network(self.text)
         if _WILDCARD.search(self.text):
             return fnmatchcase(str(address), self.text.lower())
-        return address == _address(self.text)  # which can be written in several ways
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    """Return an address without its scope; IPv4's in place of IPv6's that stands for it."""
-    address = ip_address(text.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
+        return address == plainAddress(self.text)  # which can be written in several ways
 
 
 def isFrom(address: str | None, sources: Sequence[Source]) -> bool:
@@ -50,7 +46,7 @@ def isFrom(address: str | None, sources: Sequence[Source]) -> bool:
         sources: one of which must match, and none that is negated.
     """
     try:
-        client = _address(address or "")
+        client = plainAddress(address or "")
     except ValueError:
         return False
     matching = [source for source in sources if source.matches(client)]

@@ -177,19 +177,22 @@ class Gate:
 
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""
-        if self._isPenalized(visit.source):
+        if self.isPenalized(visit.source):
             self.measures.count("penalty_seconds", n=cost)
             self.penalties.failed(visit.source, self.seconds(), cost)
 
     def _wait(self, source: str) -> float:
         return self.penalties.wait(source, self.seconds())
 
-    def _isPenalized(self, source: str) -> bool:
+    def isPenalized(self, source: str) -> bool:
+        """Return whether failed logins count for a source: not those of this very machine."""
         if not source:  # a socket of the machine's own
             return self._penalizeLoopback
-        if source.startswith(_PROXY):
+        try:
+            ip = ip_address(source.partition("/")[0])
+        except ValueError:  # a proxy, which stands for many
             return False
-        return self._penalizeLoopback or not ip_address(source.partition("/")[0]).is_loopback
+        return self._penalizeLoopback or not ip.is_loopback
 
     # The end.
 

@@ -7,7 +7,7 @@ the transport for itself from then on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from typing import cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sshecho.addresses import plainAddress
 from sshecho.service.gatekeeper import Arrived, Gatekeeper
 from sshecho.service.listening import AnyFactory
 from sshecho.service.proxyheader import BadHeaderError, Header, takeHeader
@@ -104,11 +105,9 @@ def enterByProxy(
 
 def _trusts(trusted: Sequence[Network], address: IAddress | None) -> bool:
     try:
-        ip = ip_address(str(getattr(address, "host", None)))
+        ip = plainAddress(str(getattr(address, "host", None)))
     except ValueError:  # a socket of the machine's own, say
         return False
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
     return any(ip in network for network in trusted)
 
 

@@ -17,6 +17,8 @@ from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
 from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
 
+from sshecho.addresses import plainAddress
+
 LARGEST_HEADER: Final = 4096
 """Bytes of a header of version 2; its addresses are 216 at most, and what follows them few."""
 
@@ -102,8 +104,10 @@ def _checked(address: IAddress | None) -> IAddress | None:
     if address is None or isinstance(address, UNIXAddress):
         return address
     assert isinstance(address, IPv4Address | IPv6Address)
-    ip = ip_address(address.host)
     version = 4 if isinstance(address, IPv4Address) else 6
-    if ip.version != version or address.type != "TCP" or not 0 <= address.port < 1 << 16:
+    written = ip_address(address.host)
+    if written.version != version or address.type != "TCP" or not 0 <= address.port < 1 << 16:
         raise ValueError(address)
-    return type(address)("TCP", str(ip), address.port)
+    ip = plainAddress(address.host)
+    kind = IPv4Address if ip.version == 4 else IPv6Address
+    return kind("TCP", str(ip), address.port)

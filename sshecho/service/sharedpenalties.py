@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import ip_address
 from itertools import islice
 from typing import Final
 
@@ -16,6 +18,7 @@ from sshecho.cred.databasepool import DatabasePool
 from sshecho.cred.files import BadFileError
 from sshecho.cred.outage import Outage
 from sshecho.people import oneLine
+from sshecho.service.gate import Gate
 from sshecho.service.penalties import MOST, Penalties
 from sshecho.service.penaltytable import Debt, PenaltyTable
 from sshecho.service.start import StartError
@@ -40,15 +43,22 @@ class SharedPenalties(Service):
 
     Args:
         penalties: the node's own.
+        isPenalized: returns whether failed logins count for a source here.
         table: what they are shared through.
         clock: what the time between exchanges is counted with.
         name: what to call the database in a warning.
     """
 
     def __init__(
-        self, penalties: Penalties, table: PenaltyTable, clock: IReactorTime, name: str
+        self,
+        penalties: Penalties,
+        isPenalized: Callable[[str], bool],
+        table: PenaltyTable,
+        clock: IReactorTime,
+        name: str,
     ) -> None:
         self._penalties = penalties
+        self._isPenalized = isPenalized
         self._table = table
         self._clock = clock
         self._name = name
@@ -75,8 +85,17 @@ class SharedPenalties(Service):
             self._next = None
 
     def _failed(self, source: str, now: float, cost: float) -> None:
-        if source:  # whoever has none is at a socket of this machine's own
+        if self._isShared(source):
             self._keep(source, self._unwritten.pop(source, Debt(now, 0)) + Debt(now, cost))
+
+    def _isShared(self, source: str) -> bool:
+        """Return whether a source is the same client wherever it is seen, and is penalized here."""
+        if not self._isPenalized(source):
+            return False
+        try:
+            return not ip_address(source.partition("/")[0]).is_link_local
+        except ValueError:  # a socket of this machine's own
+            return False
 
     def _keep(self, source: str, debt: Debt) -> None:
         self._unwritten[source] = debt
@@ -107,7 +126,7 @@ class SharedPenalties(Service):
         await self._write()
         waiting = await self._table.waiting()
         now = self._clock.seconds()
-        for source, owed in waiting:
+        for source, owed in filter(lambda each: self._isShared(each[0]), waiting):
             unwritten = self._unwritten.get(source, _NOTHING)
             self._penalties.learned(source, now, owed + unwritten.cost)
         if now - self._pruned >= PRUNE:
@@ -157,7 +176,7 @@ def parsePenalties(spec: str) -> Database:
     return database
 
 
-def sharePenalties(database: Database, penalties: Penalties, clock: IReactorTime) -> Service:
+def sharePenalties(database: Database, gate: Gate, clock: IReactorTime) -> Service:
     """Return the service that shares a node's penalties through a database."""
     table = PenaltyTable(database, DatabasePool(database).runQuery)
-    return SharedPenalties(penalties, table, clock, str(database))
+    return SharedPenalties(gate.penalties, gate.isPenalized, table, clock, str(database))

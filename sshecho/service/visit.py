@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 from typing import Protocol as Structure
 
 from twisted.internet.interfaces import IAddress
 
+from sshecho.addresses import plainAddress
 from sshecho.cred.keyname import KeyName
 from sshecho.people import because, escape, peerName, plainName, userName
 from sshecho.service.events import happened
@@ -332,13 +333,11 @@ def sourceOf(address: IAddress | None) -> str:
 @lru_cache(1024)  # most come again and again
 def _sourceOf(host: str) -> str:
     try:
-        ip = ip_address(host.partition("%")[0])
+        ip = plainAddress(host)
     except ValueError:
         return ""
     if not isinstance(ip, IPv6Address):
         return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
     return "::1" if ip.is_loopback else f"{IPv6Address(int(ip) >> 64 << 64)}/64"
 
 

@@ -32,6 +32,7 @@ DEMONSTRATION = ("user", "pass")
 OFF = "off"
 
 _MOST = 256  # workers
+_MAPPED = ip_network("::ffff:0:0/96")
 
 
 def defaultHostKeys() -> Path:
@@ -93,7 +94,10 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
     def opt_trusted_proxy(self, name: str) -> None:
         """Network, or address, of proxies to believe at haproxy: endpoints; may be given again."""
         try:
-            self["trusted-proxy"].append(ip_network(name))
+            network = ip_network(name)
+            if network.version == 6 and network.overlaps(_MAPPED) and network.prefixlen:
+                raise ValueError("IPv4's networks are written as IPv4's")
+            self["trusted-proxy"].append(network)
         except ValueError as error:
             raise UsageError(f"--trusted-proxy {name}: {error}") from None
 

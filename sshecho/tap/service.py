@@ -84,7 +84,7 @@ def makeService(
         readers.append(audit.reopen)
         companions.append(audit)
     if config["penalties"] is not None:
-        companions.append(sharePenalties(config["penalties"], gate.penalties, clock))
+        companions.append(sharePenalties(config["penalties"], gate, clock))
 
     def announce(doors: Sequence[Door]) -> None:
         user = DEMONSTRATION if config["demonstration"] else None

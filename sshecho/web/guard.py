@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.guard import BasicCredentialFactory, HTTPAuthSessionWrapper
 from twisted.web.resource import IResource
+from twisted.web.server import NOT_DONE_YET
 from zope.interface import Interface
 
 from sshecho.cred.outage import UncheckedLogin
@@ -21,7 +22,7 @@ from sshecho.cred.threads import SOURCE
 from sshecho.service.gate import Gate
 from sshecho.service.penalties import PENALIZED
 from sshecho.service.visit import Visit, sourceOf
-from sshecho.web.site import Request
+from sshecho.web.site import Page, Request
 
 DOOR = "web"
 """What the events of the page have for a door."""
@@ -47,15 +48,10 @@ class _Password(UsernamePassword):
 
 
 class _Basic(BasicCredentialFactory):
-    """Reads what a browser says (RFC 7617): names and passwords in UTF-8.
+    """Reads what a browser says (RFC 7617): names and passwords in UTF-8."""
 
-    Args:
-        gate: who counts the guesses.
-    """
-
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self) -> None:
         super().__init__(b"sshecho")
-        self._gate = gate
 
     def getChallenge(self, request: Request) -> dict[str, bytes]:
         """Return what a browser is told of who is wanted."""
@@ -67,9 +63,6 @@ class _Basic(BasicCredentialFactory):
         Raises:
             LoginFailed: when that can't be read.
         """
-        address = request.getClientAddress()
-        now = self._gate.seconds()
-        request.visit = Visit(self._gate, DOOR, address, sourceOf(address), now)
         try:
             user, colon, password = base64.b64decode(response.strip(), validate=True).partition(
                 b":"
@@ -154,5 +147,29 @@ def guarded(portal: Portal, gate: Gate, names: Collection[bytes]) -> IResource:
         gate: who counts the guesses.
         names: who gets in.
     """
-    wrapper: IResource = HTTPAuthSessionWrapper(_Administrators(portal, names), [_Basic(gate)])
-    return wrapper
+    return _Guard(gate, HTTPAuthSessionWrapper(_Administrators(portal, names), [_Basic()]))
+
+
+class _Guard(Page):
+    """Begins the visit of a request, unless its address has to wait.
+
+    That costs it nothing more: who waits is not looked at.
+
+    Args:
+        gate: who counts the guesses.
+        below: what answers the others.
+    """
+
+    def __init__(self, gate: Gate, below: IResource) -> None:
+        super().__init__()
+        self._gate = gate
+        self._below = below
+
+    def render(self, request: Request) -> int | bytes:
+        """Answer a request, or have it answered."""
+        address = request.getClientAddress()
+        request.visit = Visit(self._gate, DOOR, address, sourceOf(address), self._gate.seconds())
+        if not request.visit.mayTry:
+            request.answer(429, PENALIZED)
+            return NOT_DONE_YET
+        return cast(int | bytes, self._below.render(request))

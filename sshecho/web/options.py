@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from twisted.cred.credentials import IUsernamePassword
@@ -30,7 +31,9 @@ class WebOptions:
 
     def opt_admin(self, user: str) -> None:
         """A user who may see and end live sessions, where --metrics says; may be given again."""
-        self["admin"].append(user.encode())
+        if not user:
+            raise UsageError("--admin: whose name is that?")
+        self["admin"].append(os.fsencode(user))
 
     def opt_admin_host(self, host: str) -> None:
         """NAME or NAME:PORT that --admin's page is asked for by, too; may be given again."""

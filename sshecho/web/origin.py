@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import cast
 
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
+from sshecho.addresses import plainAddress
 from sshecho.web.site import Page, Request
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]/@\s]+)(?::([0-9]{1,5}))?", re.ASCII)
@@ -61,7 +62,7 @@ class SameOrigin(Page):
             return False
         bound = request.getHost()
         port = port or _USUAL_PORTS[_scheme(request)]
-        here = _plainAddress(bound.host)
+        here = plainAddress(bound.host)
         ours = {(str(here), bound.port)}
         if here.is_loopback:
             ours |= {(name, bound.port) for name in _LOOPBACK}
@@ -88,23 +89,15 @@ def _scheme(request: Request) -> str:
     return "https" if request.isSecure() else "http"
 
 
-def _plainAddress(host: str) -> IPv4Address | IPv6Address:
-    address = ip_address(host.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
-
-
 def _isFromHere(request: Request) -> bool:
     """Return whether nothing says that another page asks.
 
-    Our page is shown without referrers, and so a browser calls its origin "null"; then it has to
-    say that this is the same site's. Programs that are no browsers say neither.
+    Programs that are no browsers say neither where they come from nor whose site that is.
     """
     [host] = _said(request, b"Host")
     origins, sites = _said(request, b"Origin"), _said(request, b"Sec-Fetch-Site")
     if sites not in ([], ["same-origin"]):
         return False
-    if origins == ["null"]:
-        return bool(sites)
     return origins in ([], [f"{_scheme(request)}://{host}"])
 
 

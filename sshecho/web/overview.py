@@ -53,9 +53,8 @@ class Report:
 class Overview(Protocol):
     """The server, as the web side sees it."""
 
-    @property
-    def trouble(self) -> str:
-        """Why nobody gets in; empty when somebody may."""
+    async def trouble(self) -> str:
+        """Return why nobody gets in; empty when somebody may."""
 
     async def report(self) -> Report:
         """Return what there is to see now."""
@@ -71,9 +70,8 @@ class Overview(Protocol):
 class Others(Protocol):
     """Other processes, which have the connections that a gate lets in."""
 
-    @property
-    def isReady(self) -> bool:
-        """Whether one of them can have more."""
+    async def answers(self) -> bool:
+        """Return whether one of them can have more, and does something when it is told to."""
 
     async def refresh(self) -> None:
         """Bring up to date what the gate has of their connections."""
@@ -92,13 +90,12 @@ class GateOverview:
         self._others = others
         self._total = Measures()
 
-    @property
-    def trouble(self) -> str:
-        """Why nobody gets in; empty when somebody may."""
+    async def trouble(self) -> str:
+        """Return why nobody gets in; empty when somebody may."""
         if not self._gate.isOpen:
             return "the server is going down"
-        if self._others is not None and not self._others.isReady:
-            return "no worker is ready"
+        if self._others is not None and not await self._others.answers():
+            return "no worker answers"
         return ""
 
     async def report(self) -> Report:
@@ -109,7 +106,7 @@ class GateOverview:
         for number, visit in enumerate(list(self._gate.visits), 1):
             if number % _AT_ONCE == 0:
                 await self._othersTurn()
-            if visit.guest is not None:
+            if visit.guest is not None and visit.begun:
                 if self._others is None:
                     visit.countData()
                 received, sent = visit.guest.dataSoFar()

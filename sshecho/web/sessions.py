@@ -65,9 +65,8 @@ class Sessions(Page):
 
     async def _show(self, request: Request) -> None:
         report = await self._overview.report()
-        text = render(
-            report.connections, self.user, self._token, self._seconds(), self._overview.trouble
-        )
+        trouble = await self._overview.trouble()
+        text = render(report.connections, self.user, self._token, self._seconds(), trouble)
         body = text.encode()
         request.setHeader("Content-Security-Policy", _POLICY)
         request.setHeader("Content-Type", "text/html; charset=utf-8")

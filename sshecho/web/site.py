@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Final, cast
@@ -22,10 +24,11 @@ QUIET: Final = 10
 LIFETIME: Final = 30
 """Seconds that a connection has in all: to ask, for its answer, and to take that."""
 MOST: Final = 100
-"""Connections at once; a newcomer takes the place of the oldest."""
+"""Connections at once; a newcomer takes the place of the oldest, of the address with the most."""
 LARGEST_BODY: Final = 4096
 """Bytes of a request's body."""
 
+_ABSOLUTE = re.compile(rb"https?://[^/]*/?", re.IGNORECASE)
 _TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\nServer: sshecho\r\n"
     b"Connection: close\r\nContent-Length: 0\r\n\r\n"
@@ -35,7 +38,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Connection": "close",
@@ -65,6 +68,8 @@ class Request(server.Request):
     def _processNow(self) -> None:
         if self.path == b"*":  # Twisted would answer that itself
             self.path = b"/*"
+        if _ABSOLUTE.match(self.path):  # as to a proxy, which RFC 9112, section 3.2.2, asks for
+            self.path = _ABSOLUTE.sub(b"/", self.path)
         if not self.gone:
             super().process()
 
@@ -135,6 +140,7 @@ class Channel(HTTPChannel):
 
     transport: ITCPTransport
     site: Site
+    source: str
     _deadline: IDelayedCall
 
     def connectionMade(self) -> None:
@@ -145,6 +151,7 @@ class Channel(HTTPChannel):
 
     def abort(self) -> None:
         """Close at once."""
+        self.site.open.pop(self, None)
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -202,9 +209,22 @@ class Site(server.Site):
 
     def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]
         """Return the protocol of a new connection."""
+        source = sourceOf(addr)
         if len(self.open) >= MOST:
-            next(iter(self.open)).abort()
-        return cast(Channel, super().buildProtocol(addr))
+            self._makeRoom(source)
+        channel = cast(Channel, super().buildProtocol(addr))
+        channel.source = source
+        return channel
+
+    def _makeRoom(self, newcomer: str) -> None:
+        """Close the oldest connection of the source that has most of them."""
+        held = Counter([newcomer, *(channel.source for channel in self.open)])
+        greedy = max((channel.source for channel in self.open), key=held.__getitem__)
+        next(channel for channel in self.open if channel.source == greedy).abort()
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Return what TLS may agree on: not HTTP/2, which Twisted would have where it can."""
+        return [b"http/1.1"]
 
     def getResourceFor(self, request: Request) -> IResource:
         """Return what a request is for; whatever is answered has our headers."""

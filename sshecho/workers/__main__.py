@@ -81,13 +81,17 @@ class Process:
             reception.penalties.owe(*rest)
         elif word == "ask":
             number, question = rest
-            answer = reception.account() if question == "account" else readAgain(self._readers)
-            self._link.send("answer", number, answer)
+            self._link.send("answer", number, self._answer(reception, question))
         elif word == "retire":
             if self._leaving:
                 reception.close()
             else:
                 reception.retire()
+
+    def _answer(self, reception: Reception, question: str) -> object:
+        if question == "account":
+            return reception.account()
+        return readAgain(self._readers) if question == "reload" else True
 
     def _start(self, options: Mapping[str, Any]) -> None:
         os.environ.pop(PATH, None)

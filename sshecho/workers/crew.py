@@ -126,10 +126,10 @@ class Crew(Service):
 
     # Connections.
 
-    @property
-    def isReady(self) -> bool:
-        """Whether a worker can have connections."""
-        return any(worker.ready for worker in self._current)
+    async def answers(self) -> bool:
+        """Return whether a worker can have connections, and does something when it is told to."""
+        asked = [Deferred.fromCoroutine(worker.answers()) for worker in self._current]
+        return any(await gatherResults(asked))
 
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
         """Give a connection to the worker that has the fewest, and had the fewest.
@@ -150,7 +150,7 @@ class Crew(Service):
     def _look(self) -> None:
         """Let connections wait in the system's queue while nobody is there to have them."""
         for door in self.doors:
-            door.rest(rests=not self.isReady)
+            door.rest(rests=not any(worker.ready for worker in self._current))
 
     async def refresh(self) -> None:
         """Bring up to date what the gate has of the workers' connections."""

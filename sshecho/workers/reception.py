@@ -67,19 +67,27 @@ class Reception:
         self._done = done
         self._visits: dict[str, Visit] = {}
         self._moving: dict[str, Deferred[str]] = {}
-        self._newcomer: tuple[str, float] | None = None
+        self._newcomer: tuple[str, str, float] | None = None
         self._retired = False
 
     # What the parent says.
 
     def admit(
-        self, carried: int | None, visit: str, door: int, since: float, family: int, client: Client
+        self,
+        carried: int | None,
+        visit: str,
+        source: str,
+        door: int,
+        since: float,
+        family: int,
+        client: Client,
     ) -> None:
         """Take a connection.
 
         Args:
             carried: the descriptor of its socket; None for one that was lost on the way.
             visit: its name.
+            source: what it is counted for.
             door: the number of the door that it came through.
             since: when it was accepted, in seconds since 1970.
             family: of addresses, that the socket has.
@@ -88,7 +96,7 @@ class Reception:
         if carried is None:
             self._link.send("left", visit, soon=True)
             return
-        self._newcomer = (visit, since)
+        self._newcomer = (visit, source, since)
         connection = socket.socket(family, socket.SOCK_STREAM, 0, carried)
         connect(connection, client, self.factories[door], self._reactor)
         if self._newcomer is not None:  # it was turned away
@@ -161,9 +169,9 @@ class Reception:
             return address.outcome
         if self._newcomer is None:
             return Refusal(_GOING_DOWN)
-        name, since = self._newcomer
+        name, source, since = self._newcomer
         self._newcomer = None
-        visit = Visit(self, door, address, sourceOf(address), since, name)
+        visit = Visit(self, door, address, source, since, name)
         self._visits[name] = visit
         return visit
 

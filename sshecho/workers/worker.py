@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from sshecho.people import NAMESPACE, escape
 from sshecho.service.gate import Gate
+from sshecho.service.limits import LINGER
 from sshecho.service.visit import Visit, sourceOf
 from sshecho.workers.connecting import Client, decoded
 from sshecho.workers.link import Link, Message, Word
@@ -75,8 +76,7 @@ class _Handed:
 
     def dismiss(self, why: str) -> None:
         """Say why, and close once that has gone out."""
-        self.worker.visits[self.visit].ends(why)
-        self.worker.tell("dismiss", self.visit, why)
+        self.worker.dismiss(self.visit, why)
 
     def dataSoFar(self) -> tuple[int, int]:
         """Return how many bytes of data there were when the worker was asked last."""
@@ -203,12 +203,27 @@ class Worker(ProcessProtocol):
 
     async def refresh(self) -> None:
         """Take over what it has counted, and what its sessions have carried; not if it hangs."""
-        answer = self.ask("account")
-        answer.addTimeout(OBEDIENCE, IReactorTime(self._reactor), lambda *_: None)
-        account = cast("Account | None", await answer)
-        if account is not None:
-            self._gate.measures.add(account["counted"])
-            self.data = account["data"]
+        waiting: Deferred[None] = Deferred()
+
+        def answered(answer: object) -> None:
+            account = cast("Account | None", answer)
+            if account is not None:  # late or not: it will not tell again
+                self._gate.measures.add(account["counted"])
+                self.data = account["data"]
+            if not waiting.called:
+                waiting.callback(None)
+
+        self.ask("account").addCallback(answered)
+        waiting.addTimeout(OBEDIENCE, IReactorTime(self._reactor), lambda *_: None)
+        await waiting
+
+    async def answers(self) -> bool:
+        """Return whether it can have connections, and does something when it is told to."""
+        if not self.ready or self.retired:
+            return False
+        answer = self.ask("ping")
+        answer.addTimeout(OBEDIENCE, IReactorTime(self._reactor), lambda *_: False)
+        return bool(await answer)
 
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
         """Give it a connection.
@@ -225,7 +240,17 @@ class Worker(ProcessProtocol):
         self.visits[visit.id] = visit
         self.handed += 1
         family = int(connection.family)
-        self._link.sendSocket(connection, visit.id, door, visit.since, family, client)
+        self._link.sendSocket(connection, visit.id, visit.source, door, visit.since, family, client)
+
+    def dismiss(self, visit: str, why: str) -> None:
+        """Have it say why a connection ends, and close it; or else."""
+        self.visits[visit].ends(why)
+        self.tell("dismiss", visit, why)
+        IReactorTime(self._reactor).callLater(LINGER + OBEDIENCE, self._see, visit, why)
+
+    def _see(self, visit: str, why: str) -> None:
+        if visit in self.visits:
+            self.cut(visit, why)
 
     def cut(self, visit: str, why: str) -> None:
         """Have it close a connection at once, or else."""
