@@ -1,5 +1,6 @@
 """The parent's workers."""
 
+import errno
 import json
 import os
 import signal
@@ -16,8 +17,10 @@ from twisted.python.failure import Failure
 from sshecho.service.gate import Gate
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.start import StartError
-from sshecho.workers.crew import PAUSE, SHORT_LIFE, Crew
-from sshecho.workers.worker import LINK, OBEDIENCE
+from sshecho.workers.crew import CHECK, PAUSE, SHORT_LIFE, Crew
+from sshecho.workers.handing import Handing
+from sshecho.workers.starting import LINK
+from sshecho.workers.worker import OBEDIENCE, PATIENCE
 
 
 class Worker:
@@ -191,9 +194,13 @@ def test_audit(parent, crew):
 def test_death(parent, crew):
     """When a worker dies its visits end, each login with a logout, and a new one is started."""
     one, _ = parent.enter(1)
+    crew[0].say("begun", one.id)
     crew[0].say("in", one.id, "'user'", "user")
     two, _ = parent.enter(2)
-    parent.enter(3)
+    three, _ = parent.enter(3)
+    crew[0].say("begun", three.id)
+    parent.enter(4)
+    parent.enter(5)  # of which nothing was told yet
     with logged() as events:
         crew[0].die()
     assert [event["event"] for event in told(events)] == [
@@ -203,7 +210,8 @@ def test_death(parent, crew):
         "worker.end",
     ]
     assert {event["why"] for event in told(events, "connection.close")} == {"worker 1 has died"}
-    assert list(parent.gate._visits) == [two]
+    assert two in parent.gate._visits
+    assert len(parent.gate._visits) == 2
     assert parent.workers() == []
     parent.reactor.advance(PAUSE)
     [third] = parent.workers()
@@ -322,6 +330,7 @@ def test_close(parent, crew):
     assert crew[0].heard("leave") == [[visit.id]]
     crew[0].say("left", visit.id)
     result(closing)
+    parent.crew.close()
     gone = parent.crew.stopService()
     assert crew[0].heard("retire") == [[]]
     crew[0].die(ProcessDone(0))
@@ -389,6 +398,7 @@ def test_stopped_while_starting(parent):
     """A worker that is not ready when the server ends is not waited for."""
     first, second = parent.workers()
     first.say("ready")
+    parent.crew.close()
     gone = parent.crew.stopService()
     assert (first.heard("retire"), first.process.signals) == ([[]], [])
     assert second.process.signals == [signal.SIGKILL]
@@ -426,12 +436,88 @@ def test_dismiss(parent, crew):
     assert crew[0].process.signals == [signal.SIGKILL]
 
 
-def test_answers(parent, crew):
-    """Somebody gets in while a worker does something when it is told to."""
-    asking = Deferred.fromCoroutine(parent.crew.answers())
+def test_who_hangs(parent, crew):
+    """A worker that does not answer gets no connections while another can have them."""
+    parent.reactor.advance(CHECK)
     crew[1].say("answer", crew[1].heard("ask")[0][0], True)
-    parent.reactor.advance(OBEDIENCE)
-    assert result(asking)
-    asking = Deferred.fromCoroutine(parent.crew.answers())
-    parent.reactor.advance(OBEDIENCE)
-    assert not result(asking)
+    with logged() as events:
+        parent.reactor.advance(CHECK)
+    assert [str(event["worker"]) for event in events] == ["worker 1"]
+    for port in range(3):
+        parent.enter(port)
+    assert [len(worker.heard("enter")) for worker in crew] == [0, 3]
+    assert parent.crew.isReady
+    crew[1].die()
+    assert not parent.crew.isReady
+    parent.enter(3)
+    assert len(crew[0].heard("enter")) == 1  # better than nobody
+    crew[0].say("answer", crew[0].heard("ask")[0][0], True)
+    assert parent.crew.isReady
+
+
+def test_no_process(parent, crew, monkeypatch):
+    """When a process can't be started that is tried again, and the server can still end."""
+
+    def fail(*_, **__):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(parent.reactor, "spawnProcess", fail)
+    crew[0].die()
+    with logged() as events:
+        parent.reactor.advance(PAUSE)
+        parent.reactor.advance(0)
+    assert "temporarily unavailable" in told(events, "worker.end")[0]["why"]
+    parent.gate.penalties.failed("192.0.2.1", 0, 5)  # of which those that are there are told
+    monkeypatch.undo()
+    parent.reactor.advance(PAUSE)
+    [third] = parent.workers()
+    third.say("ready")
+    parent.crew.close()
+    gone = parent.crew.stopService()
+    crew[1].die(ProcessDone(0))
+    third.die(ProcessDone(0))
+    result(gone)
+
+
+def test_never_ready(parent, crew):
+    """A fresh worker that does not get ready is given up after a while, and the old ones stay."""
+    parent.crew.replace()
+    third, fourth = parent.workers()
+    third.say("ready")
+    parent.reactor.advance(PATIENCE)
+    assert fourth.process.signals == [signal.SIGKILL]
+    with logged() as events:
+        fourth.die()
+    assert any("was not ready" in str(event.get("because")) for event in events)
+    assert crew[0].heard("retire") == []
+    assert list(parent.gate.measures.counts("worker_deaths")) == [((), 1)]
+
+
+def test_all_die_while_fresh_ones_start(parent, crew):
+    """When the old workers die before fresh ones are ready others are started, too."""
+    parent.crew.replace()
+    assert len(parent.workers()) == 2
+    for worker in crew:
+        worker.die()
+    parent.reactor.advance(PAUSE)
+    assert len(parent.workers()) == 2
+
+
+def test_the_end_begins(parent, crew):
+    """From when the end begins no worker is started, whatever happens."""
+    parent.crew.close()
+    parent.crew.replace()
+    crew[0].die()
+    crew[1].say("leaving")
+    parent.reactor.advance(PAUSE)
+    assert parent.workers() == []
+
+
+def test_abstract_names(parent, crew):
+    """A client at a UNIX socket whose name is not in a file system is handed over like others."""
+    handing = Handing(0, lambda _: parent.gate.enter("line", None), parent.crew.hand, tls=False)
+    protocol = handing.buildProtocol(None)
+    mine, yours = socket.socketpair()
+    handing.transport(yours, protocol, b"\0name", None, 0, parent.reactor)
+    assert crew[0].heard("enter")[0][-1] == "\0name"
+    assert mine.fileno() != -1

@@ -138,6 +138,9 @@ class Gate:
         if visit.guest is not None:
             visit.guest.evict("too many connections without a login")
 
+    def begun(self, visit: Visit) -> None:
+        """Nothing to do: it is counted already."""
+
     def loggedIn(self, visit: Visit) -> None:
         """Count a connection no more among those without a login."""
         self._settle(visit)

@@ -52,6 +52,9 @@ class Gatekeeper(Protocol):
     def seconds(self) -> float:
         """Return the time, in seconds since 1970."""
 
+    def begun(self, visit: Visit) -> None:
+        """Take note that a connection was told of."""
+
     def loggedIn(self, visit: Visit) -> None:
         """Count a connection no more among those without a login."""
 

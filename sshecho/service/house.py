@@ -97,6 +97,8 @@ class House(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        if self._crew is not None:
+            self._crew.close()
         notify(STOPPING, status("the clients are leaving"))
         await super().stopService()
         await self.gate.close()

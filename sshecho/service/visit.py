@@ -149,6 +149,7 @@ class Visit:
         self.guest = guest
         self.measures.count("connections", (self.door,))
         self.begun = True
+        self._gate.begun(self)
         self.tell("connection.open", f"connected from {self.peer}")
 
     def tell(self, event: str, text: str, /, **fields: object) -> None:

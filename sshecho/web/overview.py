@@ -53,8 +53,9 @@ class Report:
 class Overview(Protocol):
     """The server, as the web side sees it."""
 
-    async def trouble(self) -> str:
-        """Return why nobody gets in; empty when somebody may."""
+    @property
+    def trouble(self) -> str:
+        """Why nobody gets in; empty when somebody may."""
 
     async def report(self) -> Report:
         """Return what there is to see now."""
@@ -70,8 +71,9 @@ class Overview(Protocol):
 class Others(Protocol):
     """Other processes, which have the connections that a gate lets in."""
 
-    async def answers(self) -> bool:
-        """Return whether one of them can have more, and does something when it is told to."""
+    @property
+    def isReady(self) -> bool:
+        """Whether one of them can have more, and does not hang."""
 
     async def refresh(self) -> None:
         """Bring up to date what the gate has of their connections."""
@@ -90,11 +92,12 @@ class GateOverview:
         self._others = others
         self._total = Measures()
 
-    async def trouble(self) -> str:
-        """Return why nobody gets in; empty when somebody may."""
+    @property
+    def trouble(self) -> str:
+        """Why nobody gets in; empty when somebody may."""
         if not self._gate.isOpen:
             return "the server is going down"
-        if self._others is not None and not await self._others.answers():
+        if self._others is not None and not self._others.isReady:
             return "no worker answers"
         return ""
 

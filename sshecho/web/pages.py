@@ -42,5 +42,5 @@ class Health(Page):
 
     async def respond(self, request: Request) -> None:
         """Answer in a word or a few."""
-        trouble = await self._overview.trouble()
+        trouble = self._overview.trouble
         request.answer(503 if trouble else 200, trouble or "ok")

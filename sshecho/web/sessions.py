@@ -65,7 +65,7 @@ class Sessions(Page):
 
     async def _show(self, request: Request) -> None:
         report = await self._overview.report()
-        trouble = await self._overview.trouble()
+        trouble = self._overview.trouble
         text = render(report.connections, self.user, self._token, self._seconds(), trouble)
         body = text.encode()
         request.setHeader("Content-Security-Policy", _POLICY)

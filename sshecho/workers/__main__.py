@@ -1,167 +1,17 @@
-"""A worker's process, which the parent starts: ``python -m sshecho.workers NUMBER``."""
+"""``python -m sshecho.workers NUMBER``: a worker, as the parent starts it."""
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final
-
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IReactorCore,
-    IReactorFDSet,
-    IReactorFromThreads,
-    IReactorTime,
-)
-from twisted.logger import globalLogBeginner, globalLogPublisher
-
-from sshecho.service.console import Console
-from sshecho.service.reload import readAgain
-from sshecho.service.start import StartError
-from sshecho.tap.rooms import Readers
-from sshecho.tap.worker import makeReception
-from sshecho.workers.link import Link, Message
-from sshecho.workers.reception import Reception
-from sshecho.workers.report import Report
-from sshecho.workers.worker import LINK, PATH
-
-COUNT: Final = 5.0
-"""Seconds between two messages with what was counted."""
-
-_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
-"""Signals that the parent minds, for all of us."""
-
-
-class Process:
-    """A worker, from its start to its end.
-
-    Args:
-        number: its own.
-        reactor: what runs it.
-    """
-
-    def __init__(self, number: int, reactor: IReactorCore) -> None:
-        self._number = number
-        self._reactor = reactor
-        end = socket.socket(fileno=LINK)
-        end.set_inheritable(False)
-        self._link = Link(IReactorFDSet(reactor), end, self._received, self._orphaned)
-        self._reception: Reception | None = None
-        self._readers: Readers = []
-        self._counting: IDelayedCall | None = None
-        self._leaving = False
-        self._over = False
-
-    def _received(self, message: Message, carried: int | None) -> None:
-        word, *rest = message
-        if word == "start":
-            self._start(*rest)
-            return
-        reception = self._reception
-        if reception is None:  # it could not start
-            return
-        if word == "enter":
-            reception.admit(carried, *rest)
-        elif word == "moved":
-            reception.moved(*rest)
-        elif word == "leave":
-            reception.leave(*rest)
-        elif word == "cut":
-            reception.cut(*rest)
-        elif word == "dismiss":
-            reception.dismiss(*rest)
-        elif word == "evict":
-            reception.evict(*rest)
-        elif word == "owes":
-            reception.penalties.owe(*rest)
-        elif word == "ask":
-            number, question = rest
-            self._link.send("answer", number, self._answer(reception, question))
-        elif word == "retire":
-            if self._leaving:
-                reception.close()
-            else:
-                reception.retire()
-
-    def _answer(self, reception: Reception, question: str) -> object:
-        if question == "account":
-            return reception.account()
-        return readAgain(self._readers) if question == "reload" else True
-
-    def _start(self, options: Mapping[str, Any]) -> None:
-        os.environ.pop(PATH, None)
-        if options[PATH] is not None:
-            os.environ[PATH] = options[PATH]
-        if options["audited"]:
-            globalLogPublisher.addObserver(Report(self._link, self._number))
-        try:
-            os.chdir(options["folder"])
-            reception, self._readers = makeReception(options, self._link, self._reactor, self._end)
-        except (StartError, OSError) as error:
-            self._link.send("broken", error.why if isinstance(error, StartError) else str(error))
-            self._end()
-            return
-        for source, until in options["owing"]:
-            reception.penalties.owe(source, until)
-        self._reception = reception
-        self._link.send("ready")
-        if options["counted"]:
-            self._count(reception)
-
-    def _count(self, reception: Reception) -> None:
-        """Send what was counted now and then, so that little is lost if this process dies."""
-        self._link.send("counted", reception.measures.take(), soon=True)
-        self._counting = IReactorTime(self._reactor).callLater(COUNT, self._count, reception)
-
-    def leave(self) -> None:
-        """Say that this one is to end: the parent sends nobody more, and then everybody leaves."""
-        self._leaving = True
-        self._link.send("leaving")
-
-    def _orphaned(self) -> None:
-        """Have everybody leave: the parent is gone."""
-        if self._reception is None:
-            self._end()
-        else:
-            self._reception.close()
-
-    def _end(self) -> None:
-        if not self._over:
-            self._over = True
-            if self._counting is not None and self._reception is not None:
-                self._counting.cancel()
-                self._link.send("counted", self._reception.measures.take())
-            self._link.close(self._reactor.stop)
 
 
 def main() -> None:
-    """Run the worker."""
-    number = int(sys.argv[1])
-    with suppress(OSError):  # what ps and top show beside the command
-        Path("/proc/self/comm").write_text(f"sshecho:{number}")
-    from twisted.internet import reactor as theReactor
+    """Leave to the parent what is for all of us, from the first moment, and run."""
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(ignored, signal.SIG_IGN)
+    from sshecho.workers import process  # which takes its time
 
-    reactor = IReactorCore(theReactor)
-    console = Console(sys.stderr, f"worker {number}: ")
-    globalLogBeginner.beginLoggingTo([console], redirectStandardIO=False)
-    process = Process(number, reactor)
-
-    def mindSignals() -> None:
-        for ignored in _IGNORED:
-            signal.signal(ignored, signal.SIG_IGN)
-        signal.signal(
-            signal.SIGTERM,
-            lambda *_: IReactorFromThreads(reactor).callFromThread(process.leave),
-        )
-
-    mindSignals()
-    reactor.callWhenRunning(mindSignals)  # Twisted has its own by then
-    reactor.run()
+    process.main()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorCore
 
 from sshecho.service.doors import PROXIES, endpointKind
 from sshecho.service.listening import AnyFactory, Listening
+from sshecho.service.start import StartError
 
 _SYSTEMD = "systemd"
 
@@ -39,6 +40,9 @@ def behind(
         factory: what builds the protocols behind it.
         behindProxy: returns what takes connections from proxies, and has a factory build the rest.
         reactor: what watches the connections.
+
+    Raises:
+        StartError: when that is not known.
     """
     if endpointKind(endpoint) == PROXIES:
         listensAt = endpoint.partition(":")[2]
@@ -47,4 +51,6 @@ def behind(
         return factory
     listening = _Behind(reactor, lambda each: each)
     serverFromString(listening, endpoint).listen(factory)
+    if listening.factory is None:
+        raise StartError(f"{endpoint}: --workers can't serve behind such an endpoint")
     return listening.factory

@@ -33,8 +33,11 @@ def connect(
     if protocol is None:
         connection.close()
         return
-    server = unix.Server if connection.family == socket.AF_UNIX else tcp.Server
-    transport = server(connection, protocol, tuple(client), None, 0, reactor)  # type: ignore[arg-type]
+    transport: tcp.Server
+    if connection.family == socket.AF_UNIX:
+        transport = unix.Server(connection, protocol, client, None, 0, reactor)
+    else:
+        transport = tcp.Server(connection, protocol, tuple(client), None, 0, reactor)  # type: ignore[arg-type]
     transport.repstr = f"<{type(protocol).__name__} of {client}>"
     protocol.makeConnection(transport)
 

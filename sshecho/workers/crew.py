@@ -11,19 +11,21 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 
-from sshecho.people import NAMESPACE, escape, tell
+from sshecho.people import NAMESPACE, escape, oneLine, tell
 from sshecho.service.doors import Door
 from sshecho.service.events import happened
 from sshecho.service.gate import Gate
 from sshecho.service.start import StartError
 from sshecho.service.visit import Visit
 from sshecho.workers.connecting import Client
-from sshecho.workers.worker import OBEDIENCE, Worker
+from sshecho.workers.worker import OBEDIENCE, PATIENCE, Worker
 
 SHORT_LIFE: Final = 10.0
 """Seconds; a worker that died sooner is not replaced at once."""
 PAUSE: Final = 1.0
 """Seconds until then."""
+CHECK: Final = 2.0
+"""Seconds between two looks at who hangs."""
 
 _log = Logger(NAMESPACE)
 
@@ -70,6 +72,7 @@ class Crew(Service):
         self._fresh: list[Worker] = []  # those that are to take their places
         self._again = False  # whether those, too, are to be replaced
         self._hiring: IDelayedCall | None = None
+        self._checking: IDelayedCall
         self._closing = False
         self._gone: Deferred[None] = Deferred()
         gate.penalties.watch(self._penalized)
@@ -79,6 +82,24 @@ class Crew(Service):
         super().startService()
         self._current = [self._hire() for _ in range(self._count)]
         self._look()
+        self._checking = self._clock.callLater(CHECK, self._check)
+
+    def _check(self) -> None:
+        """See now and then which workers hang."""
+        for worker in self._workers:
+            worker.check()
+        self._checking = self._clock.callLater(CHECK, self._check)
+
+    def close(self) -> None:
+        """Start no more workers: the end has begun."""
+        self._closing = True
+        self._checking.cancel()
+        if self._hiring is not None:
+            self._hiring.cancel()
+            self._hiring = None
+        for worker in self._workers:
+            if not worker.ready:  # it has nobody who would mind
+                worker.kill()
 
     def stopService(self) -> Deferred[None]:
         """Let the workers end, now that no connection is left.
@@ -87,14 +108,8 @@ class Crew(Service):
             A Deferred that fires when all have; whoever hangs is killed.
         """
         super().stopService()
-        self._closing = True
-        if self._hiring is not None:
-            self._hiring.cancel()
         for worker in self._workers:
-            if worker.ready:
-                worker.retire()
-            else:
-                worker.kill()
+            worker.retire()
         killing = self._clock.callLater(OBEDIENCE, self._killAll)
         if not self._workers:
             self._gone.callback(None)
@@ -114,7 +129,10 @@ class Crew(Service):
         self._number += 1
         worker = Worker(self._number, self._reactor, self._gate, self, inherits=self._inherits)
         self._workers.add(worker)
-        worker.start({**self._options(), "owing": self._owing()})
+        try:
+            worker.start({**self._options(), "owing": self._owing()})
+        except OSError as error:  # no process, or no descriptor
+            self._clock.callLater(0, self.hasEnded, worker, oneLine(error))
         return worker
 
     def _owing(self) -> list[tuple[str, float]]:
@@ -126,10 +144,10 @@ class Crew(Service):
 
     # Connections.
 
-    async def answers(self) -> bool:
-        """Return whether a worker can have connections, and does something when it is told to."""
-        asked = [Deferred.fromCoroutine(worker.answers()) for worker in self._current]
-        return any(await gatherResults(asked))
+    @property
+    def isReady(self) -> bool:
+        """Whether a worker can have connections, and does not hang."""
+        return any(worker.takes and not worker.hangs for worker in self._current)
 
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
         """Give a connection to the worker that has the fewest, and had the fewest.
@@ -140,9 +158,9 @@ class Crew(Service):
             connection: its socket, which is closed here.
             client: the client's address, as `socket.accept` returns it.
         """
-        ready = [worker for worker in self._current if worker.ready]
-        if ready:
-            min(ready, key=_load).hand(visit, door, connection, client)
+        taking = [worker for worker in self._current if worker.takes]
+        if taking:
+            min(taking, key=_load).hand(visit, door, connection, client)
         else:  # it was accepted in the same moment as the last of them died
             connection.close()
             visit.end(0, 0)
@@ -150,7 +168,7 @@ class Crew(Service):
     def _look(self) -> None:
         """Let connections wait in the system's queue while nobody is there to have them."""
         for door in self.doors:
-            door.rest(rests=not any(worker.ready for worker in self._current))
+            door.rest(rests=not any(worker.takes for worker in self._current))
 
     async def refresh(self) -> None:
         """Bring up to date what the gate has of the workers' connections."""
@@ -160,8 +178,10 @@ class Crew(Service):
 
     async def reload(self) -> bool:
         """Have every worker read its files again; return whether all could."""
-        answers = await gatherResults([worker.ask("reload") for worker in self._workers])
-        return all(answers)
+        answers = [worker.ask("reload") for worker in self._workers]
+        for answer in answers:
+            answer.addTimeout(PATIENCE, self._clock, lambda *_: False)
+        return all(await gatherResults(answers))
 
     def replace(self) -> None:
         """Start fresh workers, which take the doors once all of them are ready.
@@ -189,6 +209,7 @@ class Crew(Service):
         fresh, self._fresh = self._fresh, []
         self._again = False
         for worker in fresh:
+            worker.retired = True  # it is no loss
             worker.kill()
         because = f" ({escape(why)})" if why else ""
         _log.error("fresh workers can't start{because}: the old ones stay", because=because)
@@ -205,7 +226,8 @@ class Crew(Service):
                 self._takeOver()
         elif self._closing or worker not in self._current:
             worker.retire()
-        if not self.opened.called and all(each.ready for each in self._current):
+        waits = not (self._closing or self.opened.called)
+        if waits and all(each.ready for each in self._current):
             self.opened.callback(None)
         self._look()
 
@@ -230,7 +252,7 @@ class Crew(Service):
             self._giveUp(why)
         if worker in self._current:
             self._current.remove(worker)
-            if not self.opened.called:
+            if not (self.opened.called or self._closing):
                 self.opened.errback(StartError(f"{worker} can't start{because}"))
             self._look()
             self._fill(0.0 if self._livedLong(worker) else PAUSE)
@@ -247,10 +269,11 @@ class Crew(Service):
 
     def _fillNow(self) -> None:
         self._hiring = None
-        if not self._closing and not self._fresh:  # which would take their places anyway
+        # Fresh ones would take their places anyway, unless nobody is there meanwhile.
+        if not self._closing and not (self._fresh and self._current):
             while len(self._current) < self._count:
                 self._current.append(self._hire())
 
 
-def _load(worker: Worker) -> tuple[int, int]:
-    return len(worker.visits), worker.handed
+def _load(worker: Worker) -> tuple[bool, int, int]:
+    return worker.hangs, len(worker.visits), worker.handed

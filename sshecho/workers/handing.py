@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -68,6 +69,8 @@ class Handing(Factory):
             A transport for whoever is turned away, or None where a worker has the connection.
         """
         if isinstance(protocol, _Handover):
+            if connection.family == socket.AF_UNIX:  # a name that Linux keeps elsewhere is bytes
+                client = os.fsdecode(client)
             self._hand(protocol.visit, self._number, connection, client)
             return None
         return type(port).transport(connection, protocol, client, port, number, reactor)

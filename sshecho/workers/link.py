@@ -35,7 +35,7 @@ CARRIES: Final = "enter"
 _READ = 1 << 16
 _ROOM = socket.CMSG_LEN(4)  # for one descriptor
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_LATER = (errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS)
+_LATER = (errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
 
 _log = Logger()
 
@@ -135,8 +135,9 @@ class Link:
         except OSError as error:
             if error.errno in _LATER:
                 self._reactor.addWriter(self)
-            else:  # the other end is closed, of which reading tells
+            else:  # a part of what was said is lost, so all is over
                 self._drop()
+                self._clock.callLater(0, self.connectionLost, Failure(error))
         else:
             self._reactor.removeWriter(self)
             if self._closed is not None:

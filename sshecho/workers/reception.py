@@ -68,6 +68,7 @@ class Reception:
         self._visits: dict[str, Visit] = {}
         self._moving: dict[str, Deferred[str]] = {}
         self._newcomer: tuple[str, str, float] | None = None
+        self._leaving: set[str] = set()
         self._retired = False
 
     # What the parent says.
@@ -111,7 +112,8 @@ class Reception:
     def leave(self, visit: str) -> None:
         """Have a client leave: it is given all that it is owed."""
         guest = self._visits[visit].guest if visit in self._visits else None
-        if guest is not None:
+        if guest is not None and visit not in self._leaving:
+            self._leaving.add(visit)  # more than one may say it
             guest.leave()
 
     def cut(self, visit: str, why: str) -> None:
@@ -167,8 +169,7 @@ class Reception:
         """Return the visit of the connection that the parent has let in."""
         if isinstance(address, Arrived):
             return address.outcome
-        if self._newcomer is None:
-            return Refusal(_GOING_DOWN)
+        assert self._newcomer is not None  # who else would bring one?
         name, source, since = self._newcomer
         self._newcomer = None
         visit = Visit(self, door, address, source, since, name)
@@ -187,6 +188,10 @@ class Reception:
             visit.isFrom(address, sourceOf(address))
         return why
 
+    def begun(self, visit: Visit) -> None:
+        """Tell the parent that a connection was told of, so that its end is, whatever comes."""
+        self._link.send("begun", visit.id, soon=True)
+
     def loggedIn(self, visit: Visit) -> None:
         """Tell the parent who has logged in."""
         self._link.send("in", visit.id, visit.name, visit.user, soon=True)
@@ -194,6 +199,7 @@ class Reception:
     def left(self, visit: Visit) -> None:
         """Tell the parent that a connection has ended."""
         del self._visits[visit.id]
+        self._leaving.discard(visit.id)
         self._link.send("left", visit.id, soon=True)
         if self._retired and not self._visits:
             self._finish()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,18 +28,17 @@ from twisted.python.failure import Failure
 from sshecho.people import NAMESPACE, escape
 from sshecho.service.gate import Gate
 from sshecho.service.limits import LINGER
-from sshecho.service.visit import Visit, sourceOf
+from sshecho.service.visit import Visit
 from sshecho.workers.connecting import Client, decoded
 from sshecho.workers.link import Link, Message, Word
 from sshecho.workers.reception import Account
+from sshecho.workers.starting import PATH, startProcess
 
 OBEDIENCE: Final = 1.0
 """Seconds that a worker has to do as it is told; one that hangs is killed."""
-LINK: Final = 3
-"""The descriptor at which a worker finds its end of the link."""
 
-PATH: Final = "PYTHONPATH"
-"""Where a worker's environment says where to import from; its own children's has what ours has."""
+PATIENCE: Final = 60.0
+"""Seconds that it has to get ready."""
 
 _log = Logger(NAMESPACE)
 _questions = count()
@@ -115,6 +113,7 @@ class Worker(ProcessProtocol):
         ready: whether it can have connections.
         since: when it became so, in seconds since 1970; None if it has not.
         retired: whether it gets none any more.
+        hangs: whether it does not answer.
     """
 
     def __init__(
@@ -131,31 +130,35 @@ class Worker(ProcessProtocol):
         self.visits: dict[str, Visit] = {}
         self.data: dict[str, list[int]] = {}
         self.handed = 0
-        self.ready = self.retired = False
+        self.ready = self.retired = self.hangs = False
         self.since: float | None = None
         self._reactor = reactor
+        self._clock = IReactorTime(reactor)
         self._gate = gate
         self._employer = employer
         self._inherits = inherits
         self._why = ""
-        self._output = b""
+        self._output = {1: b"", 2: b""}
         self._told: set[str] = set()  # of those to be cut
         self._asked: dict[int, Deferred[object]] = {}
+        self._waiting: IDelayedCall | None = None  # for it to be ready, or for its process to end
         self._killing: IDelayedCall | None = None
+        self._answered = True  # whether what it was asked last
         self._linked = False
         self._process: IProcessTransport | None = None
-        self._link: Link
+        self._link: Link | None = None
         self._handlers: Mapping[str, Callable[..., object]] = {
             "ready": self._isReady,
             "leaving": lambda: employer.isLeaving(self),
             "broken": self._broke,
+            "begun": self._begun,
             "in": self._loggedIn,
             "left": self._left,
             "failed": self._failed,
             "move": self._move,
             "reached": gate.reached,
             "audit": employer.audited,
-            "answer": self._answered,
+            "answer": self._answer,
             "counted": gate.measures.add,
         }
 
@@ -169,26 +172,26 @@ class Worker(ProcessProtocol):
         Args:
             options: what it has to know, as JSON has it. It may be secret: so it goes over the
                 link, and not on the command line.
+
+        Raises:
+            OSError: when there can be no more processes.
         """
-        ours, theirs = socket.socketpair()
-        with theirs, open(os.devnull, "rb") as nothing:
-            said: dict[int, int | str] = {1: 1, 2: 2} if self._inherits else {1: "r", 2: "r"}
-            process = self._reactor.spawnProcess(
-                self,
-                sys.executable,
-                [sys.executable, "-P", "-m", "sshecho.workers", str(self.number)],
-                env=_environment(),
-                childFDs={0: nothing.fileno(), **said, LINK: theirs.fileno()},
-            )
-        self._process = IProcessTransport(process)
+        process, ours = startProcess(self.number, self, self._reactor, inherits=self._inherits)
+        self._process = process
         self.pid = int(process.pid)
         self._link = Link(IReactorFDSet(self._reactor), ours, self._received, self._linkLost)
         self._linked = True
+        self._waiting = self._clock.callLater(PATIENCE, self._tooSlow)
         self.tell("start", {**options, PATH: os.environ.get(PATH)})
+
+    def _tooSlow(self) -> None:
+        self._why = self._why or f"it was not ready after {PATIENCE:.0f} seconds"
+        self.kill()
 
     def tell(self, *message: Word) -> None:
         """Tell it something; one whose process has ended does not hear it."""
-        self._link.send(*message)
+        if self._link is not None:
+            self._link.send(*message)
 
     def ask(self, question: str) -> Deferred[object]:
         """Ask it something.
@@ -214,16 +217,28 @@ class Worker(ProcessProtocol):
                 waiting.callback(None)
 
         self.ask("account").addCallback(answered)
-        waiting.addTimeout(OBEDIENCE, IReactorTime(self._reactor), lambda *_: None)
+        waiting.addTimeout(OBEDIENCE, self._clock, lambda *_: None)
         await waiting
 
-    async def answers(self) -> bool:
-        """Return whether it can have connections, and does something when it is told to."""
-        if not self.ready or self.retired:
-            return False
-        answer = self.ask("ping")
-        answer.addTimeout(OBEDIENCE, IReactorTime(self._reactor), lambda *_: False)
-        return bool(await answer)
+    def check(self) -> None:
+        """Ask whether it is there; one that has not answered the last time hangs."""
+        if self.ready and not self._answered and not self.hangs:
+            self.hangs = True
+            _log.warn("{worker} hangs: it gets no connections while others do", worker=str(self))
+        if self.ready and self._answered:
+            self._answered = False
+            self.ask("ping").addCallback(self._isThere)
+
+    def _isThere(self, answer: object) -> None:
+        self._answered = True
+        if self.hangs and answer:
+            self.hangs = False
+            _log.warn("{worker} answers again", worker=str(self))
+
+    @property
+    def takes(self) -> bool:
+        """Whether it can have connections."""
+        return self.ready and not self.retired
 
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
         """Give it a connection.
@@ -235,18 +250,17 @@ class Worker(ProcessProtocol):
             client: the client's address, as `socket.accept` returns it.
         """
         visit.guest = _Handed(self, visit.id)
-        # Who comes by a proxy is told of when the client is named.
-        visit.begun = visit.source == sourceOf(visit.address)
         self.visits[visit.id] = visit
         self.handed += 1
         family = int(connection.family)
+        assert self._link is not None
         self._link.sendSocket(connection, visit.id, visit.source, door, visit.since, family, client)
 
     def dismiss(self, visit: str, why: str) -> None:
         """Have it say why a connection ends, and close it; or else."""
         self.visits[visit].ends(why)
         self.tell("dismiss", visit, why)
-        IReactorTime(self._reactor).callLater(LINGER + OBEDIENCE, self._see, visit, why)
+        self._clock.callLater(LINGER + OBEDIENCE, self._see, visit, why)
 
     def _see(self, visit: str, why: str) -> None:
         if visit in self.visits:
@@ -257,7 +271,7 @@ class Worker(ProcessProtocol):
         self.tell("cut", visit, why)
         self._told.add(visit)
         if self._killing is None:
-            self._killing = IReactorTime(self._reactor).callLater(OBEDIENCE, self._insist)
+            self._killing = self._clock.callLater(OBEDIENCE, self._insist)
 
     def _insist(self) -> None:
         self._killing = None
@@ -284,15 +298,22 @@ class Worker(ProcessProtocol):
         self._handlers[word](*rest)
 
     def _isReady(self) -> None:
+        self._stopWaiting()
         self.ready = True
         self.since = self._gate.seconds()
         self._employer.hasStarted(self)
 
+    def _stopWaiting(self) -> None:
+        if self._waiting is not None and self._waiting.active():
+            self._waiting.cancel()
+
     def _broke(self, why: str) -> None:
         self._why = why
 
-    def _loggedIn(self, visit: str, name: str, user: str) -> None:
+    def _begun(self, visit: str) -> None:
         self.visits[visit].begun = True
+
+    def _loggedIn(self, visit: str, name: str, user: str) -> None:
         self.visits[visit].belongsTo(name, user)
         self._gate.loggedIn(self.visits[visit])
 
@@ -303,23 +324,19 @@ class Worker(ProcessProtocol):
         self._gate.failed(self.visits[visit], cost)
 
     def _move(self, visit: str, address: tuple[int, Client]) -> None:
-        def moved(why: str) -> None:
-            self.visits[visit].begun = not why
-            self.tell("moved", visit, why)
-
         moving = Deferred.fromCoroutine(self._gate.move(self.visits[visit], decoded(*address)))
-        moving.addCallback(moved)
+        moving.addCallback(lambda why: self.tell("moved", visit, why))
 
-    def _answered(self, number: int, answer: object) -> None:
+    def _answer(self, number: int, answer: object) -> None:
         self._asked.pop(number).callback(answer)
 
     # Its end.
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Log what it says on its standard output and error, line by line."""
-        *lines, self._output = (self._output + data).split(b"\n")
+        *lines, self._output[childFD] = (self._output[childFD] + data).split(b"\n")
         for line in lines:
-            _log.info("{line}", line=escape(line.decode(errors="backslashreplace")))
+            _say(line)
 
     def processEnded(self, reason: Failure) -> None:
         """Take note that the process has ended; what it sent before may still be there."""
@@ -334,13 +351,15 @@ class Worker(ProcessProtocol):
         if self._process is None:
             self._end()
         else:
-            self._killing = self._killing or IReactorTime(self._reactor).callLater(
-                OBEDIENCE, self.kill
-            )
+            self._stopWaiting()
+            self._waiting = self._clock.callLater(OBEDIENCE, self.kill)
 
     def _end(self) -> None:
-        if self._killing is not None and self._killing.active():
+        self._stopWaiting()
+        if self._killing is not None:
             self._killing.cancel()
+        for line in filter(None, self._output.values()):
+            _say(line)
         self.ready = False
         for visit in self.visits.values():
             visit.ends(f"{self} has died")
@@ -354,11 +373,5 @@ class Worker(ProcessProtocol):
         self._employer.hasEnded(self, self._why)
 
 
-def _environment() -> dict[str, str]:
-    """Return a worker's environment: ours, and where we import from.
-
-    What the service manager has said is for the parent alone.
-    """
-    manager = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC")
-    kept = {name: value for name, value in os.environ.items() if name not in manager}
-    return {**kept, PATH: os.pathsep.join(path or os.getcwd() for path in sys.path)}
+def _say(line: bytes) -> None:
+    _log.info("{line}", line=escape(line.decode(errors="backslashreplace")))
