@@ -455,6 +455,14 @@ def test_who_hangs(parent, crew):
     assert parent.crew.isReady
 
 
+def test_who_hangs_on(parent, crew):
+    """A worker that does not answer for a minute is killed."""
+    parent.reactor.pump([CHECK] * int(PATIENCE / CHECK))
+    assert crew[0].process.signals == []
+    parent.reactor.pump([CHECK] * 2)
+    assert crew[0].process.signals[0] == signal.SIGKILL
+
+
 def test_no_process(parent, crew, monkeypatch):
     """When a process can't be started that is tried again, and the server can still end."""
 

@@ -56,9 +56,15 @@ class Program:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if not self._isReady.wait(PATIENCE) or self.process.poll() is not None:
+        try:
+            self._awaitReady()
+        except BaseException:  # Ctrl-C, too: nobody else knows of it yet
             self.stop()
-            raise ClusterError(f"{name}: {self._last or 'it says nothing'}")
+            raise
+
+    def _awaitReady(self) -> None:
+        if not self._isReady.wait(PATIENCE) or self.process.poll() is not None:
+            raise ClusterError(f"{self.name}: {self._last or 'it says nothing'}")
 
     def _read(self) -> None:
         assert self.process.stdout is not None

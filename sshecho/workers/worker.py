@@ -38,7 +38,7 @@ OBEDIENCE: Final = 1.0
 """Seconds that a worker has to do as it is told; one that hangs is killed."""
 
 PATIENCE: Final = 60.0
-"""Seconds that it has to get ready."""
+"""Seconds that it has to get ready, or to answer; then it is killed."""
 
 _log = Logger(NAMESPACE)
 _questions = count()
@@ -143,7 +143,7 @@ class Worker(ProcessProtocol):
         self._asked: dict[int, Deferred[object]] = {}
         self._waiting: IDelayedCall | None = None  # for it to be ready, or for its process to end
         self._killing: IDelayedCall | None = None
-        self._answered = True  # whether what it was asked last
+        self._asking: float | None = None  # since when it does not answer
         self._linked = False
         self._process: IProcessTransport | None = None
         self._link: Link | None = None
@@ -222,15 +222,18 @@ class Worker(ProcessProtocol):
 
     def check(self) -> None:
         """Ask whether it is there; one that has not answered the last time hangs."""
-        if self.ready and not self._answered and not self.hangs:
+        if self._asking is None and self.ready:
+            self._asking = self._clock.seconds()
+            self.ask("ping").addCallback(self._isThere)
+        elif self._asking is not None and not self.hangs:
             self.hangs = True
             _log.warn("{worker} hangs: it gets no connections while others do", worker=str(self))
-        if self.ready and self._answered:
-            self._answered = False
-            self.ask("ping").addCallback(self._isThere)
+        elif self._asking is not None and self._clock.seconds() - self._asking > PATIENCE:
+            _log.error("{worker} hangs, and is killed", worker=str(self))
+            self.kill()
 
     def _isThere(self, answer: object) -> None:
-        self._answered = True
+        self._asking = None
         if self.hangs and answer:
             self.hangs = False
             _log.warn("{worker} answers again", worker=str(self))
@@ -342,7 +345,7 @@ class Worker(ProcessProtocol):
         """Take note that the process has ended; what it sent before may still be there."""
         self._process = None
         if not self._why and not reason.check(ProcessDone):
-            self._why = reason.getErrorMessage()
+            self._why = _how(reason.value)
         if not self._linked:
             self._end()
 
@@ -375,3 +378,9 @@ class Worker(ProcessProtocol):
 
 def _say(line: bytes) -> None:
     _log.info("{line}", line=escape(line.decode(errors="backslashreplace")))
+
+
+def _how(end: BaseException | None) -> str:
+    """Return how a process ended, in a few words."""
+    signal = getattr(end, "signal", None)
+    return f"killed by signal {signal}" if signal else f"status {getattr(end, 'exitCode', None)}"

@@ -27,6 +27,8 @@ CREATE UNLOGGED TABLE sshecho_penalties (
 );
 CREATE INDEX sshecho_penalties_until ON sshecho_penalties (until);
 
+-- Before PostgreSQL 15 whoever may connect may make tables here.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT SELECT ON users, public_keys TO sshecho;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sshecho_penalties TO sshecho;
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, public_keys TO sshecho_admin;
