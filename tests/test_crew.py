@@ -529,3 +529,11 @@ def test_abstract_names(parent, crew):
     handing.transport(yours, protocol, b"\0name", None, 0, parent.reactor)
     assert crew[0].heard("enter")[0][-1] == "\0name"
     assert mine.fileno() != -1
+
+
+def test_all_have_gone_before(parent, crew):
+    """When no worker is left before the last connection has gone, the end comes all the same."""
+    parent.crew.close()
+    for worker in crew:
+        worker.die()
+    result(parent.crew.stopService())

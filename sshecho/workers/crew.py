@@ -111,14 +111,17 @@ class Crew(Service):
         for worker in self._workers:
             worker.retire()
         killing = self._clock.callLater(OBEDIENCE, self._killAll)
-        if not self._workers:
-            self._gone.callback(None)
+        self._seeWhetherGone()
 
         def gone(_: None) -> None:
             if killing.active():
                 killing.cancel()
 
         return self._gone.addCallback(gone)
+
+    def _seeWhetherGone(self) -> None:
+        if self._closing and not self._workers and not self._gone.called:
+            self._gone.callback(None)
 
     def _killAll(self) -> None:
         for worker in self._workers:
@@ -256,8 +259,7 @@ class Crew(Service):
                 self.opened.errback(StartError(f"{worker} can't start{because}"))
             self._look()
             self._fill(0.0 if self._livedLong(worker) else PAUSE)
-        if self._closing and not self._workers:
-            self._gone.callback(None)
+        self._seeWhetherGone()
 
     def _livedLong(self, worker: Worker) -> bool:
         return worker.since is not None and self._gate.seconds() - worker.since >= SHORT_LIFE

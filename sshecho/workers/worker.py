@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from signal import SIGKILL
 from typing import Final, cast
@@ -30,6 +29,7 @@ from sshecho.service.gate import Gate
 from sshecho.service.limits import LINGER
 from sshecho.service.visit import Visit
 from sshecho.workers.connecting import Client, decoded
+from sshecho.workers.handed import Handed
 from sshecho.workers.link import Link, Message, Word
 from sshecho.workers.reception import Account
 from sshecho.workers.starting import PATH, startProcess
@@ -63,35 +63,6 @@ class Employer(Structure):
             worker: which.
             why: what it said, or how it ended.
         """
-
-
-@dataclass(frozen=True)
-class _Handed:
-    """A connection that a worker has: the guest of its visit at the parent's gate."""
-
-    worker: Worker
-    visit: str
-
-    def dismiss(self, why: str) -> None:
-        """Say why, and close once that has gone out."""
-        self.worker.dismiss(self.visit, why)
-
-    def dataSoFar(self) -> tuple[int, int]:
-        """Return how many bytes of data there were when the worker was asked last."""
-        received, sent = self.worker.data.get(self.visit, (0, 0))
-        return received, sent
-
-    def leave(self) -> None:
-        """Give the client all that it is owed, then say that the server ends, and close."""
-        self.worker.tell("leave", self.visit)
-
-    def cut(self, why: str) -> None:
-        """Close at once; it is said why, to a client that can hear it."""
-        self.worker.cut(self.visit, why)
-
-    def evict(self, why: str) -> None:
-        """Close at once to make room, unless a user has logged in, of which we hear later."""
-        self.worker.tell("evict", self.visit, why)
 
 
 class Worker(ProcessProtocol):
@@ -252,7 +223,7 @@ class Worker(ProcessProtocol):
             connection: its socket, which is closed here.
             client: the client's address, as `socket.accept` returns it.
         """
-        visit.guest = _Handed(self, visit.id)
+        visit.guest = Handed(self, visit.id)
         self.visits[visit.id] = visit
         self.handed += 1
         family = int(connection.family)
