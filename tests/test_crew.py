@@ -1,6 +1,7 @@
 """The parent's workers."""
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -17,10 +18,10 @@ from twisted.python.failure import Failure
 from sshecho.service.gate import Gate
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.start import StartError
-from sshecho.workers.crew import CHECK, PAUSE, SHORT_LIFE, Crew
+from sshecho.workers.crew import PAUSE, SHORT_LIFE, Crew
 from sshecho.workers.handing import Handing
 from sshecho.workers.starting import LINK
-from sshecho.workers.worker import OBEDIENCE, PATIENCE
+from sshecho.workers.worker import CHECK, OBEDIENCE, PATIENCE
 
 
 class Worker:
@@ -34,6 +35,7 @@ class Worker:
         self.unread = b""
         self.said = []
         self.sockets = []
+        self.answered = 0
 
     def say(self, *message):
         self.end.sendall(json.dumps(message).encode() + b"\n")
@@ -56,6 +58,12 @@ class Worker:
 
     def heard(self, word):
         return [message[1:] for message in self.read() if message[0] == word]
+
+    def answer(self):
+        """Answer what was asked since this was called last."""
+        for number, _ in self.heard("ask")[self.answered :]:
+            self.answered += 1
+            self.say("answer", number, True)
 
     def die(self, reason=None):
         self.end.close()
@@ -306,10 +314,13 @@ def test_hang(parent, crew):
     """A worker that doesn't cut whom it is told to is killed; one that does is not."""
     one, _ = parent.enter(1)
     two, _ = parent.enter(2)
+    three, _ = parent.enter(3)
     one.guest.cut("why")
     two.guest.cut("why")
     assert crew[0].heard("cut") == [[one.id, "why"]]
     crew[1].say("left", two.id)
+    parent.reactor.advance(OBEDIENCE)
+    crew[0].process.protocol.cut(three.id, "why")  # which has its own time
     parent.reactor.advance(OBEDIENCE)
     assert [worker.process.signals for worker in crew] == [[signal.SIGKILL], []]
 
@@ -378,6 +389,7 @@ def test_words(parent, crew):
 
 def test_descriptors_are_closed(parent, crew):
     """A worker that has gone leaves no descriptor behind."""
+    gc.collect()  # what other tests have left
     before = len(os.listdir("/proc/self/fd"))
     crew[0].die()
     assert len(os.listdir("/proc/self/fd")) == before - 2
@@ -432,16 +444,16 @@ def test_dismiss(parent, crew):
     assert visit.why == "ended by an operator"
     parent.reactor.advance(LINGER + OBEDIENCE)
     assert crew[0].heard("cut") == [[visit.id, "ended by an operator"]]
-    parent.reactor.advance(OBEDIENCE)
+    parent.reactor.pump([OBEDIENCE] * 2)
     assert crew[0].process.signals == [signal.SIGKILL]
 
 
 def test_who_hangs(parent, crew):
     """A worker that does not answer gets no connections while another can have them."""
-    parent.reactor.advance(CHECK)
-    crew[1].say("answer", crew[1].heard("ask")[0][0], True)
     with logged() as events:
-        parent.reactor.advance(CHECK)
+        for _ in range(3):
+            parent.reactor.advance(CHECK)
+            crew[1].answer()
     assert [str(event["worker"]) for event in events] == ["worker 1"]
     for port in range(3):
         parent.enter(port)
@@ -457,10 +469,22 @@ def test_who_hangs(parent, crew):
 
 def test_who_hangs_on(parent, crew):
     """A worker that does not answer for a minute is killed."""
-    parent.reactor.pump([CHECK] * int(PATIENCE / CHECK))
+    looks = int(PATIENCE / CHECK)
+    parent.reactor.pump([CHECK] * (looks + 1))
     assert crew[0].process.signals == []
-    parent.reactor.pump([CHECK] * 2)
-    assert crew[0].process.signals[0] == signal.SIGKILL
+    parent.reactor.advance(CHECK)
+    assert crew[0].process.signals == [signal.SIGKILL]
+
+
+def test_suspended(parent, crew):
+    """A machine that slept does not find its workers hanging: they slept, too."""
+    parent.reactor.advance(CHECK)
+    parent.reactor.advance(100 * PATIENCE)
+    parent.reactor.advance(0)
+    assert [worker.process.signals for worker in crew] == [[], []]
+    for worker in crew:
+        worker.say("answer", worker.heard("ask")[0][0], True)
+    assert parent.crew.isReady
 
 
 def test_no_process(parent, crew, monkeypatch):
@@ -492,11 +516,14 @@ def test_never_ready(parent, crew):
     parent.crew.replace()
     third, fourth = parent.workers()
     third.say("ready")
-    parent.reactor.advance(PATIENCE)
+    for _ in range(int(PATIENCE / CHECK) + 1):
+        parent.reactor.advance(CHECK)
+        for worker in (*crew, third):
+            worker.answer()
     assert fourth.process.signals == [signal.SIGKILL]
     with logged() as events:
         fourth.die()
-    assert any("was not ready" in str(event.get("because")) for event in events)
+    assert any("does not get ready" in str(event.get("because")) for event in events)
     assert crew[0].heard("retire") == []
     assert list(parent.gate.measures.counts("worker_deaths")) == [((), 1)]
 

@@ -89,7 +89,10 @@ class SharedPenalties(Service):
             self._keep(source, self._unwritten.pop(source, Debt(now, 0)) + Debt(now, cost))
 
     def _isShared(self, source: str) -> bool:
-        """Return whether a source is the same client wherever it is seen, and is penalized here."""
+        """Return whether a source has the same name at all nodes, and may have to wait here.
+
+        Loopback is not, unless failed logins from there count, which is for tests.
+        """
         if not self._isPenalized(source):
             return False
         try:

@@ -18,14 +18,12 @@ from sshecho.service.gate import Gate
 from sshecho.service.start import StartError
 from sshecho.service.visit import Visit
 from sshecho.workers.connecting import Client
-from sshecho.workers.worker import OBEDIENCE, PATIENCE, Worker
+from sshecho.workers.worker import CHECK, OBEDIENCE, PATIENCE, Worker
 
 SHORT_LIFE: Final = 10.0
 """Seconds; a worker that died sooner is not replaced at once."""
 PAUSE: Final = 1.0
 """Seconds until then."""
-CHECK: Final = 2.0
-"""Seconds between two looks at who hangs."""
 
 _log = Logger(NAMESPACE)
 
@@ -85,7 +83,7 @@ class Crew(Service):
         self._checking = self._clock.callLater(CHECK, self._check)
 
     def _check(self) -> None:
-        """See now and then which workers hang."""
+        """See now and then which workers are there."""
         for worker in self._workers:
             worker.check()
         self._checking = self._clock.callLater(CHECK, self._check)
@@ -99,7 +97,9 @@ class Crew(Service):
             self._hiring = None
         for worker in self._workers:
             if not worker.ready:  # it has nobody who would mind
+                worker.retired = True
                 worker.kill()
+        self._fresh = []
 
     def stopService(self) -> Deferred[None]:
         """Let the workers end, now that no connection is left.
@@ -135,7 +135,7 @@ class Crew(Service):
         try:
             worker.start({**self._options(), "owing": self._owing()})
         except OSError as error:  # no process, or no descriptor
-            self._clock.callLater(0, self.hasEnded, worker, oneLine(error))
+            self._clock.callLater(0, worker.fail, oneLine(error))
         return worker
 
     def _owing(self) -> list[tuple[str, float]]:

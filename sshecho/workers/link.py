@@ -8,6 +8,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
@@ -135,9 +136,10 @@ class Link:
         except OSError as error:
             if error.errno in _LATER:
                 self._reactor.addWriter(self)
-            else:  # a part of what was said is lost, so all is over
+            else:  # a part of what was said is lost: the other end has to end, and reading tells
                 self._drop()
-                self._clock.callLater(0, self.connectionLost, Failure(error))
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
         else:
             self._reactor.removeWriter(self)
             if self._closed is not None:

@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -151,11 +150,13 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([console], redirectStandardIO=False)
     process = Process(number, reactor)
 
-    leave = partial(IReactorFromThreads(reactor).callFromThread, process.leave)
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        IReactorFromThreads(reactor).callFromThread(process.leave)
 
     def mindSignals() -> None:  # when Twisted has put its own handlers there
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: leave())
+        signal.signal(signal.SIGTERM, end)
 
     reactor.callWhenRunning(mindSignals)
     reactor.run()

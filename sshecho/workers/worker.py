@@ -37,6 +37,8 @@ from sshecho.workers.starting import PATH, startProcess
 OBEDIENCE: Final = 1.0
 """Seconds that a worker has to do as it is told; one that hangs is killed."""
 
+CHECK: Final = 2.0
+"""Seconds between two looks at whether it is there."""
 PATIENCE: Final = 60.0
 """Seconds that it has to get ready, or to answer; then it is killed."""
 
@@ -111,10 +113,11 @@ class Worker(ProcessProtocol):
         self._why = ""
         self._output = {1: b"", 2: b""}
         self._told: set[str] = set()  # of those to be cut
+        self._due: set[str] = set()  # those of them that should be by now
         self._asked: dict[int, Deferred[object]] = {}
-        self._waiting: IDelayedCall | None = None  # for it to be ready, or for its process to end
+        self._waiting: IDelayedCall | None = None  # for its process to end
         self._killing: IDelayedCall | None = None
-        self._asking: float | None = None  # since when it does not answer
+        self._missed: int | None = None  # how often it was looked for in vain
         self._linked = False
         self._process: IProcessTransport | None = None
         self._link: Link | None = None
@@ -152,12 +155,12 @@ class Worker(ProcessProtocol):
         self.pid = int(process.pid)
         self._link = Link(IReactorFDSet(self._reactor), ours, self._received, self._linkLost)
         self._linked = True
-        self._waiting = self._clock.callLater(PATIENCE, self._tooSlow)
         self.tell("start", {**options, PATH: os.environ.get(PATH)})
 
-    def _tooSlow(self) -> None:
-        self._why = self._why or f"it was not ready after {PATIENCE:.0f} seconds"
-        self.kill()
+    def fail(self, why: str) -> None:
+        """Give it up, as it could not be started."""
+        self._why = why
+        self._end()
 
     def tell(self, *message: Word) -> None:
         """Tell it something; one whose process has ended does not hear it."""
@@ -192,19 +195,25 @@ class Worker(ProcessProtocol):
         await waiting
 
     def check(self) -> None:
-        """Ask whether it is there; one that has not answered the last time hangs."""
-        if self._asking is None and self.ready:
-            self._asking = self._clock.seconds()
+        """See whether it is ready, and there; called every `CHECK` seconds.
+
+        Looks are counted, not seconds: a machine that slept for an hour has looked once.
+        """
+        if self.ready and self._missed is None:
+            self._missed = 0
             self.ask("ping").addCallback(self._isThere)
-        elif self._asking is not None and not self.hangs:
+            return
+        self._missed = (self._missed or 0) + 1
+        if self.ready and self._missed == 2:
             self.hangs = True
             _log.warn("{worker} hangs: it gets no connections while others do", worker=str(self))
-        elif self._asking is not None and self._clock.seconds() - self._asking > PATIENCE:
-            _log.error("{worker} hangs, and is killed", worker=str(self))
+        if self._missed > PATIENCE / CHECK:
+            self._why = self._why or "it does not get ready, or hangs"
+            _log.error("{worker} is killed: {why}", worker=str(self), why=self._why)
             self.kill()
 
     def _isThere(self, answer: object) -> None:
-        self._asking = None
+        self._missed = None
         if self.hangs and answer:
             self.hangs = False
             _log.warn("{worker} answers again", worker=str(self))
@@ -249,10 +258,12 @@ class Worker(ProcessProtocol):
 
     def _insist(self) -> None:
         self._killing = None
-        if self._told & self.visits.keys():
+        if self._due & self.visits.keys():
             _log.error("{worker} hangs, and is killed", worker=str(self))
             self.kill()
-        self._told.clear()
+        self._due, self._told = self._told, set()
+        if self._due:  # each has its time
+            self._killing = self._clock.callLater(OBEDIENCE, self._insist)
 
     def retire(self) -> None:
         """Give it no more connections: it ends with its last."""
@@ -272,14 +283,10 @@ class Worker(ProcessProtocol):
         self._handlers[word](*rest)
 
     def _isReady(self) -> None:
-        self._stopWaiting()
         self.ready = True
+        self._missed = None
         self.since = self._gate.seconds()
         self._employer.hasStarted(self)
-
-    def _stopWaiting(self) -> None:
-        if self._waiting is not None and self._waiting.active():
-            self._waiting.cancel()
 
     def _broke(self, why: str) -> None:
         self._why = why
@@ -325,13 +332,12 @@ class Worker(ProcessProtocol):
         if self._process is None:
             self._end()
         else:
-            self._stopWaiting()
             self._waiting = self._clock.callLater(OBEDIENCE, self.kill)
 
     def _end(self) -> None:
-        self._stopWaiting()
-        if self._killing is not None:
-            self._killing.cancel()
+        for timer in (self._waiting, self._killing):
+            if timer is not None and timer.active():
+                timer.cancel()
         for line in filter(None, self._output.values()):
             _say(line)
         self.ready = False
