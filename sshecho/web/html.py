@@ -77,7 +77,9 @@ def render(
     rows = "".join(_row(connection, token, now) for connection in newest[:MOST])
     hidden = len(newest) - MOST
     more = f'<p class="more">and {hidden:,} older ones</p>' if hidden > 0 else ""
-    state = ("down", trouble) if trouble else ("up", "open")
+    state = (
+        f': <span class="down">{trouble}</span>' if trouble else ' is <span class="up">open</span>'
+    )
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -89,7 +91,7 @@ def render(
 <body>
 <header>
 <h1>Live sessions</h1>
-<p>sshecho {quoted(__version__)}: <span class="{state[0]}">{state[1]}</span></p>
+<p>sshecho {quoted(__version__)}{state}</p>
 <p class="me">{_time(now)} UTC, as <bdi>{_text(plainName(user))}</bdi></p>
 </header>
 <dl>{_totals(connections)}</dl>
