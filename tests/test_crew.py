@@ -91,7 +91,7 @@ class Parent:
             2,
             self.reactor,
             self.gate,
-            lambda: {"secret": "hunter2"},
+            {"secret": "hunter2"},
             self.records.append,
             inherits=True,
         )

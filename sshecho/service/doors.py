@@ -30,9 +30,6 @@ _BACKLOG = 128
 """Connections that wait to be accepted. With more, a flood keeps the reactor busy accepting; with
 less, such as Twisted's 50, it soon keeps the others out."""
 
-PROXIES = "haproxy"
-"""The kind of an endpoint that is for proxies; behind it stands where to listen."""
-
 
 class Door(Service):
     """One endpoint and what answers there.
@@ -68,13 +65,14 @@ class Door(Service):
         transport: Callable[..., object] | None = None,
     ) -> None:
         self.kind = kind
-        self._description = self._listensAt = description
-        self.proxied = endpointKind(description) == PROXIES
+        self._description = description
+        behind = endpointBehindProxies(description)
+        self.proxied = behind is not None
+        self._listensAt = description if behind is None else behind
         reactor = cast(IReactorCore, Sparing(reactor))
         if self.proxied:
             if behindProxy is None:
                 raise self._startError("a PROXY header from anyone would be believed")
-            self._listensAt = description.partition(":")[2]
             reactor = cast(IReactorCore, Listening(reactor, partial(behindProxy, kind)))
         self._factory = factory
         self._loopbackOnly = loopbackOnly
@@ -168,6 +166,11 @@ class Door(Service):
 def endpointKind(description: str) -> str:
     """Return an endpoint's kind, such as ``tcp``, even if it is quoted as Twisted allows."""
     return description.partition(":")[0].replace("\\", "")
+
+
+def endpointBehindProxies(description: str) -> str | None:
+    """Return where an endpoint for proxies listens, ``haproxy:`` taken off; None for another."""
+    return description.partition(":")[2] if endpointKind(description) == "haproxy" else None
 
 
 def _reason(error: BaseException | None) -> str:

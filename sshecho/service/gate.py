@@ -81,10 +81,18 @@ class Gate:
             self._makeRoom(source)
         visit = Visit(self, door, address, source, self.seconds())
         self._visits[visit] = None
-        self._held[source] += 1
-        self._waiting.setdefault(source, {})[visit] = None
-        self._startups += 1
+        self._hold(visit, waits=True)
         return visit
+
+    def _hold(self, visit: Visit, *, waits: bool) -> None:
+        """Count a connection for its source, and among those without a login if it waits for one.
+
+        `_release` and `_settle` undo that.
+        """
+        self._held[visit.source] += 1
+        if waits:
+            self._waiting.setdefault(visit.source, {})[visit] = None
+            self._startups += 1
 
     @property
     def isOpen(self) -> bool:
@@ -105,10 +113,7 @@ class Gate:
         waits = self._settle(visit)
         self._release(visit.source)
         visit.isFrom(address, source)
-        self._held[source] += 1
-        if waits:
-            self._waiting.setdefault(source, {})[visit] = None
-            self._startups += 1
+        self._hold(visit, waits=waits)
         return ""
 
     def _whyNot(self, source: str, address: IAddress | None, others: int) -> str:

@@ -206,15 +206,15 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
         self["limits"] = limitsOf(self)
 
     def _checkProxied(self, door: str, endpoint: str) -> None:
-        from sshecho.service.doors import PROXIES, endpointKind
+        from sshecho.service.doors import endpointBehindProxies, endpointKind
 
-        if endpointKind(endpoint) != PROXIES:
+        behind = endpointBehindProxies(endpoint)
+        if behind is None:
             return
-        behind = endpointKind(endpoint.partition(":")[2])
         why = ""
-        if behind == PROXIES:
+        if endpointBehindProxies(behind) is not None:
             why = "one PROXY header is enough"
-        elif behind == "unix":
+        elif endpointKind(behind) == "unix":
             why = "whoever connects there has no address that --trusted-proxy could name"
         elif not self["trusted-proxy"]:
             why = "a PROXY header from anyone would be believed; give --trusted-proxy"

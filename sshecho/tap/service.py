@@ -55,7 +55,6 @@ def makeService(
     from sshecho.service.signals import OnSignal
     from sshecho.service.welcome import welcome
     from sshecho.tap.rooms import Avatars, makeRooms
-    from sshecho.web.overview import GateOverview
 
     clock = IReactorTime(reactor)
     limits = reserveDescriptors(config["limits"])
@@ -64,13 +63,14 @@ def makeService(
     crew = None
     if config["workers"] is not None:
         crew = _makeCrew(config, reactor, gate, audit, inherits=console)
-    overview = GateOverview(gate, crew)
     others: Avatars = {}
     if config["metrics"] is not None:
         from twisted.web.resource import IResource
 
         from sshecho.web.door import WebDoor, pages
+        from sshecho.web.overview import GateOverview
 
+        overview = GateOverview(gate, crew)
         others[IResource] = pages(overview, clock)
     rooms = makeRooms(config, gate, clock, others)
     if crew is None:
@@ -132,19 +132,18 @@ def _doors(config: Options, reactor: IReactorCore, gate: Gate, rooms: Rooms) -> 
 
 def _handingDoors(config: Options, reactor: IReactorCore, gate: Gate, crew: Crew) -> list[Door]:
     """Return the doors of a parent: who comes in there is handed to a worker."""
-    from sshecho.service.doors import PROXIES, Door, endpointKind
+    from sshecho.service.doors import Door, endpointBehindProxies, endpointKind
     from sshecho.service.listening import Listening
     from sshecho.service.proxy import enterByProxy
-    from sshecho.workers.handing import Handing
+    from sshecho.workers.handing import Enter, Handing
 
     def door(number: int, kind: str, endpoint: str) -> Door:
-        proxied = endpointKind(endpoint) == PROXIES
-        listensAt = endpoint.partition(":")[2] if proxied else endpoint
-        enter = (
-            partial(enterByProxy, gate, config["trusted-proxy"], kind)
-            if proxied
-            else partial(gate.enter, kind)
-        )
+        behind = endpointBehindProxies(endpoint)
+        if behind is None:
+            enter: Enter = partial(gate.enter, kind)
+        else:
+            enter = partial(enterByProxy, gate, config["trusted-proxy"], kind)
+        listensAt = endpoint if behind is None else behind
         handing = Handing(number, enter, crew.hand, tls=endpointKind(listensAt) == "ssl")
         return Door(
             kind,
@@ -173,7 +172,7 @@ def _makeCrew(
     }
     process = IReactorProcess(reactor)
     keep = _keepNot if audit is None else audit.write
-    return Crew(config["workers"], process, gate, lambda: start, keep, inherits=inherits)
+    return Crew(config["workers"], process, gate, start, keep, inherits=inherits)
 
 
 def _keepNot(_: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.web.resource import IResource
 
-from sshecho.service.doors import Door
+from sshecho.service.doors import Door, endpointKind
 from sshecho.service.gate import Gate
 from sshecho.web.exposition import Exposition
 from sshecho.web.guard import DOOR, guarded
@@ -60,7 +60,7 @@ class WebDoor(Door):
             pages[END] = SameOrigin(names, page, (b"POST",))
         self._paths = sorted(path.decode() for path in pages if path != END)
         self._site = Site(pages, IReactorTime(reactor), gate.turns)
-        exposed = bool(administrators) and not description.startswith("ssl:")
+        exposed = bool(administrators) and endpointKind(description) != "ssl"
         super().__init__(DOOR, description, self._site, reactor, loopbackOnly=exposed)
 
     def stopService(self) -> Deferred[None] | None:

@@ -100,8 +100,6 @@ class _Administrators:
         if not isinstance(credentials, _Password):
             raise UnauthorizedLogin("a browser asks without a name first")
         request, user = credentials.request, credentials.username
-        if not request.visit.mayTry:
-            _deny(request, user, PENALIZED)
         try:
             SOURCE.set(request.visit.source)
             _, avatar, logout = await self._portal.login(credentials, None, IResource)

@@ -51,12 +51,14 @@ class WebOptions:
         Raises:
             UsageError: when they don't.
         """
+        from sshecho.service.doors import endpointBehindProxies
+
         endpoint = self["metrics"]
         if self["admin"] and endpoint is None:
             raise UsageError("--admin: the page is at the endpoint of --metrics; give that too")
         if self["admin-host"] and not self["admin"]:
             raise UsageError("--admin-host: there is no page without --admin")
-        if endpoint is not None and endpoint.partition(":")[0] == "haproxy":
+        if endpoint is not None and endpointBehindProxies(endpoint) is not None:
             raise UsageError(f"--metrics {endpoint}: a PROXY header from anyone would be believed")
         if self["admin"] and self["demonstration"]:
             raise UsageError("--admin: everybody knows the demonstration's password; give --auth")

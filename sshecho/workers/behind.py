@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore
 
-from sshecho.service.doors import PROXIES, endpointKind
+from sshecho.service.doors import endpointBehindProxies, endpointKind
 from sshecho.service.listening import AnyFactory, Listening
 from sshecho.service.start import StartError
 
@@ -44,8 +44,8 @@ def behind(
     Raises:
         StartError: when that is not known.
     """
-    if endpointKind(endpoint) == PROXIES:
-        listensAt = endpoint.partition(":")[2]
+    listensAt = endpointBehindProxies(endpoint)
+    if listensAt is not None:
         return behindProxy(behind(listensAt, factory, behindProxy, reactor))
     if endpointKind(endpoint) == _SYSTEMD:  # those sockets are the parent's
         return factory

@@ -35,7 +35,7 @@ class Crew(Service):
         count: how many there are to be.
         reactor: what starts them.
         gate: where connections are counted.
-        options: returns what a new worker has to know.
+        options: what a new worker has to know.
         audited: called with what workers tell the audit log.
         inherits: whether workers share our standard error; else what they say is logged.
 
@@ -50,7 +50,7 @@ class Crew(Service):
         count: int,
         reactor: IReactorProcess,
         gate: Gate,
-        options: Callable[[], Mapping[str, object]],
+        options: Mapping[str, object],
         audited: Callable[[dict[str, object]], None],
         *,
         inherits: bool,
@@ -133,7 +133,7 @@ class Crew(Service):
         worker = Worker(self._number, self._reactor, self._gate, self, inherits=self._inherits)
         self._workers.add(worker)
         try:
-            worker.start({**self._options(), "owing": self._owing()})
+            worker.start({**self._options, "owing": self._owing()})
         except OSError as error:  # no process, or no descriptor
             self._clock.callLater(0, worker.fail, oneLine(error))
         return worker

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from sshecho.service.reload import readAgain
 from sshecho.service.start import StartError
 from sshecho.tap.rooms import Readers
 from sshecho.tap.worker import makeReception
-from sshecho.workers.link import Link, Message
+from sshecho.workers.link import CARRIES, Link, Message
 from sshecho.workers.reception import Reception
 from sshecho.workers.report import Report
 from sshecho.workers.starting import LINK, PATH
@@ -50,46 +50,21 @@ class Process:
         end.set_inheritable(False)
         self._link = Link(IReactorFDSet(reactor), end, self._received, self._orphaned)
         self._reception: Reception | None = None
-        self._readers: Readers = []
+        self._handlers: dict[str, Callable[..., None]] = {"start": self._start}
+        self._answers: dict[str, Callable[[], object]] = {}
         self._counting: IDelayedCall | None = None
         self._leaving = False
         self._over = False
 
     def _received(self, message: Message, carried: int | None) -> None:
         word, *rest = message
-        if word == "start":
-            self._start(*rest)
-            return
-        reception = self._reception
-        if reception is None:  # it could not start
-            return
-        if word == "enter":
-            reception.admit(carried, *rest)
-        elif word == "moved":
-            reception.moved(*rest)
-        elif word == "leave":
-            reception.leave(*rest)
-        elif word == "cut":
-            reception.cut(*rest)
-        elif word == "dismiss":
-            reception.dismiss(*rest)
-        elif word == "evict":
-            reception.evict(*rest)
-        elif word == "owes":
-            reception.penalties.owe(*rest)
-        elif word == "ask":
-            number, question = rest
-            self._link.send("answer", number, self._answer(reception, question))
-        elif word == "retire":
-            if self._leaving:
-                reception.close()
-            else:
-                reception.retire()
+        if word == CARRIES:
+            rest = [carried, *rest]
+        if word in self._handlers:  # else it could not start
+            self._handlers[word](*rest)
 
-    def _answer(self, reception: Reception, question: str) -> object:
-        if question == "account":
-            return reception.account()
-        return readAgain(self._readers) if question == "reload" else True
+    def _answer(self, number: int, question: str) -> None:
+        self._link.send("answer", number, self._answers[question]())
 
     def _start(self, options: Mapping[str, Any]) -> None:
         os.environ.pop(PATH, None)
@@ -99,7 +74,7 @@ class Process:
             globalLogPublisher.addObserver(Report(self._link, self._number))
         try:
             os.chdir(options["folder"])
-            reception, self._readers = makeReception(options, self._link, self._reactor, self._end)
+            reception, readers = makeReception(options, self._link, self._reactor, self._end)
         except Exception as error:  # whatever breaks, the parent has to know
             why = error.why if isinstance(error, StartError) else oneLine(error)
             self._link.send("broken", why)
@@ -107,10 +82,30 @@ class Process:
             return
         for source, until in options["owing"]:
             reception.penalties.owe(source, until)
-        self._reception = reception
+        self._mind(reception, readers)
         self._link.send("ready")
         if options["counted"]:
             self._count(reception)
+
+    def _mind(self, reception: Reception, readers: Readers) -> None:
+        """Do from now on what the parent says."""
+        self._reception = reception
+        self._handlers |= {
+            CARRIES: reception.admit,
+            "moved": reception.moved,
+            "leave": reception.leave,
+            "cut": reception.cut,
+            "dismiss": reception.dismiss,
+            "evict": reception.evict,
+            "owes": reception.penalties.owe,
+            "ask": self._answer,
+            "retire": lambda: reception.close() if self._leaving else reception.retire(),
+        }
+        self._answers = {
+            "account": reception.account,
+            "reload": lambda: readAgain(readers),
+            "ping": lambda: True,
+        }
 
     def _count(self, reception: Reception) -> None:
         """Send what was counted now and then, so that little is lost if this process dies."""

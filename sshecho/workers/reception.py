@@ -16,7 +16,7 @@ from sshecho.service.measures import Measures, Taken
 from sshecho.service.penalties import PENALIZED, Penalties
 from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
-from sshecho.service.visit import Visit, sourceOf
+from sshecho.service.visit import Guest, Visit, sourceOf
 from sshecho.workers.connecting import Client, connect, encoded
 from sshecho.workers.link import Link
 
@@ -109,16 +109,20 @@ class Reception:
         if visit in self._moving:  # it may have gone
             self._moving[visit].callback(why)
 
+    def _guest(self, visit: str) -> Guest | None:
+        """Return the connection of a visit, unless it has gone while its name was under way."""
+        return self._visits[visit].guest if visit in self._visits else None
+
     def leave(self, visit: str) -> None:
         """Have a client leave: it is given all that it is owed."""
-        guest = self._visits[visit].guest if visit in self._visits else None
+        guest = self._guest(visit)
         if guest is not None and visit not in self._leaving:
             self._leaving.add(visit)  # more than one may say it
             guest.leave()
 
     def cut(self, visit: str, why: str) -> None:
         """Close a connection at once."""
-        guest = self._visits[visit].guest if visit in self._visits else None
+        guest = self._guest(visit)
         if guest is not None:
             guest.cut(why)
 
@@ -129,7 +133,7 @@ class Reception:
 
     def dismiss(self, visit: str, why: str) -> None:
         """Say why a connection ends, and close it."""
-        guest = self._visits[visit].guest if visit in self._visits else None
+        guest = self._guest(visit)
         if guest is not None:
             guest.dismiss(why)
 

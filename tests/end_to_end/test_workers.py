@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -281,33 +282,12 @@ def test_no_workers(serve):
         assert echoes(session)
 
 
-class Client(threading.Thread):
-    """Sends noise in pieces on one session and reads it back, until it is told to stop."""
+class Repeating(threading.Thread):
+    """Does something again and again, until it is told to stop or that fails."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, do) -> None:
         super().__init__()
-        self.connection = connection
-        self.stopping = threading.Event()
-        self.error: BaseException | None = None
-        self.rounds = 0
-
-    def run(self) -> None:
-        try:
-            while not self.stopping.is_set():
-                piece = os.urandom(5000)
-                self.connection.sendall(piece)
-                assert receive(self.connection, len(piece)) == piece
-                self.rounds += 1
-        except BaseException as error:
-            self.error = error
-
-
-class Logins(threading.Thread):
-    """Logs in, has a line echoed and leaves, again and again."""
-
-    def __init__(self, log) -> None:
-        super().__init__()
-        self.log = log
+        self.do = do
         self.stopping = threading.Event()
         self.error: BaseException | None = None
         self.count = 0
@@ -315,7 +295,7 @@ class Logins(threading.Thread):
     def run(self) -> None:
         try:
             while not self.stopping.is_set():
-                self.log()
+                self.do()
                 self.count += 1
         except BaseException as error:
             self.error = error
@@ -336,8 +316,14 @@ def test_ten_restarts(serve, audit):
                 attacker.socket.sendall(attacker.data(b"are you there?"))
                 assert attacker.readData(14) == b"are you there?"
 
-        staying = [Client(aim.lineSession()) for _ in range(4)]
-        coming = [Logins(line), Logins(line), Logins(shell)]
+        def noise(session: socket.socket) -> None:
+            piece = os.urandom(5000)
+            session.sendall(piece)
+            assert receive(session, len(piece)) == piece
+
+        sessions = [aim.lineSession() for _ in range(4)]
+        staying = [Repeating(partial(noise, session)) for session in sessions]
+        coming = [Repeating(line), Repeating(line), Repeating(shell)]
         for thread in (*staying, *coming):
             thread.start()
         for restart in range(1, 11):
@@ -347,14 +333,13 @@ def test_ten_restarts(serve, audit):
             thread.stopping.set()
             thread.join(PATIENCE)
             assert thread.error is None
-        assert all(client.rounds > 10 for client in staying)
-        assert all(each.count > 10 for each in coming)
+        assert all(thread.count > 10 for thread in (*staying, *coming))
         # Those that stay are in the first workers still, and all between have gone.
-        for client in staying:
-            assert echoes(client.connection)
+        for session in sessions:
+            assert echoes(session)
         eventually(lambda: len(workers(server)) == 4)
-        for client in staying:
-            client.connection.close()
+        for session in sessions:
+            session.close()
         eventually(lambda: len(workers(server)) == 2)
     logins = Counter(event["event"] for event in read(audit))
     assert logins["login.ok"] == logins["logout"]
