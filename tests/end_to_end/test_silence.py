@@ -46,11 +46,13 @@ def test_idle(serve):
 def test_dead_peers(serve):
     """A client that leaves probes unanswered is dead, and its descriptor is free."""
     with serve("--keepalive", "0.3") as server:
+        session = target(server).lineSession()  # it has said where it is before it runs
         before = descriptors(server)
         attacker = Attacker(target(server)).login()
         attacker.until(GLOBAL_REQUEST)
         eventually(lambda: descriptors(server) <= before)
         assert any("no answer" in line for line in server.lines)
+        assert echoes(session)
 
 
 def test_goodbyes_that_are_not_taken(server):
