@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from twisted.conch.ssh.keys import Key
+
+# A shell has what runs in its background ignore SIGINT, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIRE_CLIENTS = os.environ.get("SSHECHO_REQUIRE_CLIENTS") == "1"
 
