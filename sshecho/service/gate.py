@@ -120,7 +120,7 @@ class Gate:
         """Return, and tell, why a source may not come in beside so many others, if it may not."""
         if self._closing:
             return _GOING_DOWN
-        if self._wait(source):
+        if self.penalties.wait(source, self.seconds()):
             self.reached("penalties", source, PENALIZED)
             return PENALIZED
         if self._held[source] >= GREED * (self.limits.maxConnections - others):
@@ -176,21 +176,11 @@ class Gate:
 
     # Failed logins.
 
-    def mayTry(self, visit: Visit) -> bool:
-        """Return whether a connection's source needn't wait."""
-        if not self._wait(visit.source):
-            return True
-        self.reached("penalties", visit.source, PENALIZED)
-        return False
-
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""
         if self.isPenalized(visit.source):
             self.measures.count("penalty_seconds", n=cost)
             self.penalties.failed(visit.source, self.seconds(), cost)
-
-    def _wait(self, source: str) -> float:
-        return self.penalties.wait(source, self.seconds())
 
     def isPenalized(self, source: str) -> bool:
         """Return whether failed logins count for a source: not those of this very machine."""

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from sshecho.service.limits import Limits
 from sshecho.service.measures import Measures
+from sshecho.service.penalties import Penalties
 from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
 from sshecho.service.visit import Visit
@@ -22,10 +23,12 @@ class Gatekeeper(Protocol):
         limits: what connections may ask for.
         turns: where dear work of all connections waits for its turn.
         measures: what is counted and timed of them.
+        penalties: what failed logins cost their sources.
     """
 
     limits: Limits
     measures: Measures
+    penalties: Penalties
     turns: Turns
 
     def enter(self, door: str, address: IAddress | None, *, proxy: bool = False) -> Visit | Refusal:
@@ -60,9 +63,6 @@ class Gatekeeper(Protocol):
 
     def left(self, visit: Visit) -> None:
         """Count a connection no more."""
-
-    def mayTry(self, visit: Visit) -> bool:
-        """Return whether a connection's source needn't wait."""
 
     def failed(self, visit: Visit, cost: float) -> None:
         """Count failed logins of a connection: what they cost its source, in seconds."""

@@ -14,7 +14,7 @@ from sshecho.addresses import plainAddress
 from sshecho.cred.keyname import KeyName
 from sshecho.people import because, escape, peerName, plainName, userName
 from sshecho.service.events import happened
-from sshecho.service.penalties import GUESS, OFFER
+from sshecho.service.penalties import GUESS, OFFER, PENALIZED
 from sshecho.service.turns import Turns
 
 if TYPE_CHECKING:
@@ -196,7 +196,11 @@ class Visit:
     @property
     def mayTry(self) -> bool:
         """Whether a login from here is looked at, after the failed ones that came before."""
-        return self._gate.mayTry(self)
+        gate = self._gate
+        if not gate.penalties.wait(self.source, gate.seconds()):
+            return True
+        gate.reached("penalties", self.source, PENALIZED)
+        return False
 
     def denied(
         self,

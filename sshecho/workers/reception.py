@@ -13,7 +13,7 @@ from sshecho.service.gatekeeper import Arrived
 from sshecho.service.limits import DRAIN, Limits
 from sshecho.service.listening import AnyFactory
 from sshecho.service.measures import Measures, Taken
-from sshecho.service.penalties import PENALIZED, Penalties
+from sshecho.service.penalties import Penalties
 from sshecho.service.refusal import Refusal
 from sshecho.service.turns import Turns
 from sshecho.service.visit import Guest, Visit, sourceOf
@@ -207,13 +207,6 @@ class Reception:
         self._link.send("left", visit.id, soon=True)
         if self._retired and not self._visits:
             self._finish()
-
-    def mayTry(self, visit: Visit) -> bool:
-        """Return whether a connection's source needn't wait."""
-        if not self.penalties.wait(visit.source, self.seconds()):
-            return True
-        self.reached("penalties", visit.source, PENALIZED)
-        return False
 
     def failed(self, visit: Visit, cost: float) -> None:
         """Tell the parent of failed logins, at once: guesses elsewhere may wait for it."""
