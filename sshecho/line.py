@@ -26,7 +26,7 @@ from sshecho.cred.outage import UncheckedLogin
 from sshecho.cred.realm import ANONYMOUS_USER, IProtocolAvatar
 from sshecho.cred.threads import SOURCE
 from sshecho.linesession import LineSession
-from sshecho.service.closing import MOST_DROPPED, sayGoodbye, until, untilQuiet
+from sshecho.service.closing import MOST_DROPPED, SERVER_ENDS, sayGoodbye, until, untilQuiet
 from sshecho.service.gatekeeper import Gatekeeper
 from sshecho.service.limits import LINGER, Limits
 from sshecho.service.penalties import PENALIZED
@@ -151,7 +151,7 @@ class LineLogin(Protocol, TimeoutMixin):
 
     def leave(self) -> None:
         """Echo what has come, and close: the server ends."""
-        self._visit.ends("the server is going down")
+        self._visit.ends(SERVER_ENDS)
         self._leaving = Deferred.fromCoroutine(self._leave())
         self._leaving.addErrback(self._broken)
 

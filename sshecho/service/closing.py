@@ -8,6 +8,9 @@ from typing import Final
 from twisted.internet.interfaces import INegotiated, IReactorTime, ITransport
 from twisted.internet.task import deferLater
 
+SERVER_ENDS: Final = "the server is going down"
+"""Why everybody leaves, and nobody comes in any more, once the server's end has begun."""
+
 _QUIET: Final = 0.05
 """Seconds without a byte after which all that a client had sent has surely come."""
 _PATIENCE: Final = 1.0

@@ -12,6 +12,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 
+from sshecho.service.closing import SERVER_ENDS
 from sshecho.service.events import happened
 from sshecho.service.gatekeeper import Arrived
 from sshecho.service.limits import DRAIN, OPTIONS, Limits
@@ -28,7 +29,6 @@ PAUSE: Final = 10.0
 """Seconds in which a limit is told of once, however often it is reached."""
 
 _TOO_MANY = "too many connections"
-_GOING_DOWN = "the server is going down"
 _PROXY = "proxy "
 
 
@@ -119,7 +119,7 @@ class Gate:
     def _whyNot(self, source: str, address: IAddress | None, others: int) -> str:
         """Return, and tell, why a source may not come in beside so many others, if it may not."""
         if self._closing:
-            return _GOING_DOWN
+            return SERVER_ENDS
         if self.penalties.wait(source, self.seconds()):
             self.reached("penalties", source, PENALIZED)
             return PENALIZED
@@ -213,7 +213,7 @@ class Gate:
     def _cut(self) -> None:
         for visit in list(self._visits):
             if visit.guest is not None:
-                visit.guest.cut(_GOING_DOWN)
+                visit.guest.cut(SERVER_ENDS)
 
     def _finish(self) -> None:
         if self._cutting.active():

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.addresses import plainAddress
+from sshecho.service.closing import SERVER_ENDS
 from sshecho.service.gatekeeper import Arrived, Gatekeeper
 from sshecho.service.listening import AnyFactory
 from sshecho.service.proxyheader import BadHeaderError, Header, takeHeader
@@ -218,7 +219,7 @@ class Announcement(Protocol):
 
     def leave(self) -> None:
         """Close: nobody is there yet who is owed anything."""
-        self.cut("the server is going down")
+        self.cut(SERVER_ENDS)
 
     def readConnectionLost(self) -> None:
         """Close when the header can't come any more; a check of the port's says nothing at all."""

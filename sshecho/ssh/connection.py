@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
+from sshecho.service.closing import SERVER_ENDS
 from sshecho.ssh.channel import Channel
 from sshecho.ssh.session import SessionChannel
 from sshecho.ssh.transport import Transport
@@ -95,8 +96,7 @@ class Connection(SSHConnection):
         reader = Reader(packet)
         kind, sender, _, maxPacket = reader.string(), *(reader.number(4) for _ in range(3))
         if self._ending:
-            why = b"the server is going down"
-            self._refuse(sender, OPEN_ADMINISTRATIVELY_PROHIBITED, why)
+            self._refuse(sender, OPEN_ADMINISTRATIVELY_PROHIBITED, SERVER_ENDS.encode())
         elif kind in _FORWARDING:
             self.transport.visit.refused(kind.decode())
             why = b"only sessions are served here, nothing is forwarded"

@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho import __version__
-from sshecho.service.closing import until, untilQuiet
+from sshecho.service.closing import SERVER_ENDS, until, untilQuiet
 from sshecho.service.limits import PROBES, Limits
 from sshecho.service.sockets import LARGEST_READ, SMALL_READ, readAtMost, unsent
 from sshecho.service.visit import Visit
@@ -347,7 +347,7 @@ class Transport(ServerTransport):
 
     def leave(self) -> None:
         """Answer what has come, end the sessions and say goodbye: the server ends."""
-        self.visit.ends("the server is going down")
+        self.visit.ends(SERVER_ENDS)
         self._leaving = Deferred.fromCoroutine(self._leave())
         self._leaving.addErrback(self._brokeOff)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from sshecho.service.closing import SERVER_ENDS
 from sshecho.service.gate import Gate
 from sshecho.service.measures import Measures
 
@@ -96,7 +97,7 @@ class GateOverview:
     def trouble(self) -> str:
         """Why nobody gets in; empty when somebody may."""
         if not self._gate.isOpen:
-            return "the server is going down"
+            return SERVER_ENDS
         if self._others is not None and not self._others.isReady:
             return "no worker answers"
         return ""

@@ -9,6 +9,7 @@ from typing import TypedDict
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorFDSet, IReactorTime
 
+from sshecho.service.closing import SERVER_ENDS
 from sshecho.service.gatekeeper import Arrived
 from sshecho.service.limits import DRAIN, Limits
 from sshecho.service.listening import AnyFactory
@@ -19,8 +20,6 @@ from sshecho.service.turns import Turns
 from sshecho.service.visit import Guest, Visit, sourceOf
 from sshecho.workers.connecting import Client, connect, encoded
 from sshecho.workers.link import Link
-
-_GOING_DOWN = "the server is going down"
 
 
 class Account(TypedDict):
@@ -161,7 +160,7 @@ class Reception:
 
     def _cutAll(self) -> None:
         for visit in list(self._visits):
-            self.cut(visit, _GOING_DOWN)
+            self.cut(visit, SERVER_ENDS)
 
     def _finish(self) -> None:
         self.turns.stop()
