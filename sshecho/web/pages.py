@@ -23,10 +23,7 @@ class Metrics(Page):
     async def respond(self, request: Request) -> None:
         """Answer with the text."""
         text = self._exposition.write(await self._overview.report())
-        request.setHeader("Content-Type", self._exposition.contentType)
-        request.setHeader("Content-Length", str(len(text)))
-        request.write(text)
-        request.finish()
+        request.answerWith(text, self._exposition.contentType)
 
 
 class Health(Page):

@@ -67,12 +67,8 @@ class Sessions(Page):
         report = await self._overview.report()
         trouble = self._overview.trouble
         text = render(report.connections, self.user, self._token, self._seconds(), trouble)
-        body = text.encode()
         request.setHeader("Content-Security-Policy", _POLICY)
-        request.setHeader("Content-Type", "text/html; charset=utf-8")
-        request.setHeader("Content-Length", str(len(body)))
-        request.write(body)
-        request.finish()
+        request.answerWith(text.encode(), "text/html; charset=utf-8")
 
     async def _end(self, request: Request) -> None:
         id_, token = _form(request)

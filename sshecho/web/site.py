@@ -86,10 +86,13 @@ class Request(server.Request):
     def answer(self, status: int, text: str, **headers: str) -> None:
         """Answer in plain text, and be done."""
         self.setResponseCode(status)
-        self.setHeader("Content-Type", "text/plain; charset=utf-8")
         for name, value in headers.items():
             self.setHeader(name, value)
-        body = f"{text}\n".encode()
+        self.answerWith(f"{text}\n".encode(), "text/plain; charset=utf-8")
+
+    def answerWith(self, body: bytes, contentType: str) -> None:
+        """Answer with a body, and be done."""
+        self.setHeader("Content-Type", contentType)
         self.setHeader("Content-Length", str(len(body)))
         self.write(body)
         self.finish()
