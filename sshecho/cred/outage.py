@@ -48,9 +48,14 @@ class Outage:
             text = "{why}; until it is mended {meanwhile}"
             self._log.error(text, why=escape(why), meanwhile=self._meanwhile)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the store can't be asked, as far as that was said."""
+        return bool(self._why)
+
     def ended(self) -> None:
         """Say that the store answers, if it was said that it doesn't."""
-        if self._why:
+        if self.lasts:
             self._why = ""
             text = "{store}: it is mended, and {again}"
             self._log.warn(text, store=escape(self._store), again=self._again)

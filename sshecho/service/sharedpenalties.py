@@ -66,7 +66,6 @@ class SharedPenalties(Service):
         self._outage = Outage(
             name, "penalties are this node's own", "penalties are shared with other nodes again"
         )
-        self._isOut = False
         self._next: IDelayedCall | None = None
         self._pruned = 0.0
         penalties.observe(self._failed)
@@ -116,11 +115,9 @@ class SharedPenalties(Service):
         try:
             await self._exchange()
         except Exception as error:
-            if not self._isOut:  # once, though the reasons of one outage differ
-                self._isOut = True
+            if not self._outage.lasts:  # once, though the reasons of one outage differ
                 self._outage.began(f"the penalties in {self._name}: {oneLine(error)}")
         else:
-            self._isOut = False
             self._outage.ended()
         if self.running:
             self._exchangeSoon(POLL)
