@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sshecho.service.doors import Door
     from sshecho.service.gate import Gate
     from sshecho.service.house import House
+    from sshecho.service.listening import AnyFactory
+    from sshecho.service.proxy import ProxyFactory
     from sshecho.tap.rooms import Rooms
     from sshecho.workers.crew import Crew
 
@@ -51,7 +53,6 @@ def makeService(
     from sshecho.service.gate import Gate
     from sshecho.service.house import House
     from sshecho.service.reload import readAgain, tellAllRead
-    from sshecho.service.sharedpenalties import sharePenalties
     from sshecho.service.signals import OnSignal
     from sshecho.service.welcome import welcome
     from sshecho.tap.rooms import Avatars, makeRooms
@@ -84,6 +85,8 @@ def makeService(
         readers.append(audit.reopen)
         companions.append(audit)
     if config["penalties"] is not None:
+        from sshecho.service.sharedpenalties import sharePenalties
+
         companions.append(sharePenalties(config["penalties"], gate, clock))
 
     def announce(doors: Sequence[Door]) -> None:
@@ -115,7 +118,11 @@ def _noWorkers() -> None:
 
 def _doors(config: Options, reactor: IReactorCore, gate: Gate, rooms: Rooms) -> list[Door]:
     from sshecho.service.doors import Door
-    from sshecho.service.proxy import ProxyFactory
+
+    def behindProxy(kind: str, factory: AnyFactory) -> ProxyFactory:
+        from sshecho.service.proxy import ProxyFactory  # which few need
+
+        return ProxyFactory(gate, IReactorTime(reactor), config["trusted-proxy"], kind, factory)
 
     return [
         Door(
@@ -124,7 +131,7 @@ def _doors(config: Options, reactor: IReactorCore, gate: Gate, rooms: Rooms) -> 
             rooms.factories[kind],
             reactor,
             loopbackOnly=config["demonstration"],
-            behindProxy=partial(ProxyFactory, gate, IReactorTime(reactor), config["trusted-proxy"]),
+            behindProxy=behindProxy,
         )
         for kind, endpoint in config.doors()
     ]

@@ -224,14 +224,7 @@ class Worker(ProcessProtocol):
         return self.ready and not self.retired
 
     def hand(self, visit: Visit, door: int, connection: socket.socket, client: Client) -> None:
-        """Give it a connection.
-
-        Args:
-            visit: the connection's.
-            door: the number of the door that it came through.
-            connection: its socket, which is closed here.
-            client: the client's address, as `socket.accept` returns it.
-        """
+        """Give it a connection; see `Crew.hand`."""
         visit.guest = Handed(self, visit.id)
         self.visits[visit.id] = visit
         self.handed += 1
