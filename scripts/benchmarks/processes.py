@@ -12,6 +12,8 @@ from collections import defaultdict
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+"""Bytes."""
 QUIET = 0.0002
 """Seconds of CPU in one pause below which a server is at rest."""
 PAUSE = 0.05
@@ -94,10 +96,37 @@ def memory(root: int) -> int | None:
     total = 0
     for pid in descendants(root):
         try:
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += sharedFairly(pid)
         except PermissionError:  # sshd's processes, for who is not root
             return None
         except OSError:  # it ended
             continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line[:4] == "Pss:")
     return total
+
+
+def sharedFairly(pid: int) -> int:
+    """Return the KiB of memory of a process, shared pages in parts (Pss).
+
+    Raises:
+        OSError: there is no such process, or it is not for us to know.
+    """
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line[:4] == "Pss:")
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of memory of a process that are resident (RSS).
+
+    Raises:
+        OSError: there is no such process.
+    """
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+
+
+def descriptors(pid: int) -> int:
+    """Return how many descriptors a process has open.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    return len(os.listdir(f"/proc/{pid}/fd"))

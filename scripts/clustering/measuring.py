@@ -156,10 +156,7 @@ def cpu(pid: int) -> float:
 
 def memory(pid: int) -> float:
     """Return the KiB of a process and of all below it."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    own = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-    assert own is not None
-    return int(own[1]) + (processes.memory(pid) or 0)
+    return processes.sharedFairly(pid) + (processes.memory(pid) or 0)
 
 
 def kernel() -> float:

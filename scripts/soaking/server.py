@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attacking.attacker import PATIENCE, Target
-from benchmarks import reaper
-from benchmarks.processes import cpuClock, descendants
+from benchmarks import processes, reaper
 from benchmarks.running import waitUntilUp
 from benchmarks.site import HOST, freePort, makeSite
 
 REKEY_LIMIT = "4M"
 """Bytes that a key carries: most of the bulk has its keys changed on the way."""
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _MIB = 1 << 20
 
 
@@ -48,16 +46,15 @@ class Server:
 
     def memory(self) -> float:
         """Return the MiB of its memory that is resident."""
-        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        return int(pages) * _PAGE / _MIB
+        return processes.resident(self.pid) / _MIB
 
     def descriptors(self) -> int:
         """Return how many it has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return processes.descriptors(self.pid)
 
     def cpu(self) -> float:
         """Return the seconds of CPU that it has used."""
-        return time.clock_gettime(cpuClock(self.pid))
+        return time.clock_gettime(processes.cpuClock(self.pid))
 
     def waited(self) -> float:
         """Return the seconds in which it had work, but others had the processor."""
@@ -100,7 +97,7 @@ def serving(folder: Path, core: int | None = None) -> Iterator[Server]:
         )
     try:
         waitUntilUp(process, site)
-        [pid] = descendants(process.pid)
+        [pid] = processes.descendants(process.pid)
         yield Server(target, audit, said, pid, process)
     finally:
         process.terminate()

@@ -1,13 +1,13 @@
 """The SSH door, with Debian's ssh."""
 
 import random
-import re
 import subprocess
 import threading
 import time
 
 import pexpect
 import pytest
+from benchmarks.processes import resident
 
 from sshecho.ssh.terminal import GREETING
 
@@ -68,12 +68,6 @@ def test_a_slow_reader(server, ssh):
         assert client.stdout.read() == noise
         sender.join()
     assert client.returncode == 0
-
-
-def resident(pid: int) -> int:
-    """Return a process's memory in bytes."""
-    with open(f"/proc/{pid}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
 
 
 def test_eof_without_data(server, runSSH):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from contextlib import contextmanager
 
 from attacking.attacker import Attacker, Target, receive
-from benchmarks.processes import cpuClock
+from benchmarks import processes
 
 MIB = 1 << 20
 OTHER = "127.0.0.2"
@@ -22,18 +20,17 @@ def target(server, source="127.0.0.1", **more) -> Target:
 
 def memory(server) -> int:
     """Return the server's memory in bytes."""
-    with open(f"/proc/{server.process.pid}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+    return processes.resident(server.process.pid)
 
 
 def cpu(server) -> float:
     """Return the seconds that the server has had of the processors."""
-    return time.clock_gettime(cpuClock(server.process.pid))
+    return time.clock_gettime(processes.cpuClock(server.process.pid))
 
 
 def descriptors(server) -> int:
     """Return how many descriptors the server has open."""
-    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    return processes.descriptors(server.process.pid)
 
 
 @contextmanager
