@@ -24,6 +24,7 @@ from ssh2.exceptions import SSH2Error
 from benchmarks import processes
 from benchmarks.client import EchoSession, sessions
 from benchmarks.machine import describe, pin
+from benchmarks.measures import p99
 from benchmarks.options import addOnly, installed, listOf, positive
 from benchmarks.progress import clear, say, tell
 from benchmarks.running import BrokenServerError, Running, running
@@ -66,8 +67,7 @@ class Damage:
         """Return what stands in the table."""
         if self.echoes:
             times = sorted(self.echoes)
-            p99, longest = times[int(len(times) * 0.99)], times[-1]
-            echo = [f"{p99 * 1e3:.1f}", f"{longest * 1e3:.0f}"]
+            echo = [f"{p99(times) * 1e3:.1f}", f"{times[-1] * 1e3:.0f}"]
         else:
             echo = ["cut off", ""]
         login = "not let in" if self.login is None else f"{self.login * 1e3:.0f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
 from benchmarks.measures import BULK, ECHO, IDLE, LOGIN, Figure
@@ -45,11 +45,17 @@ def chart(results: Sequence[Results]) -> str:
     ]
     width = COLUMNS * PANEL_WIDTH
     total = height * -(-len(figures) // COLUMNS)
+    title = "SSH servers measured side by side; less is better"
+    return svg(width, total, title, STYLE, drawn)
+
+
+def svg(width: int, height: int, title: str, style: str, drawn: Iterable[str]) -> str:
+    """Return a whole picture of what is drawn."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" '
-        f'width="{width}" height="{total}" role="img">\n'
-        f"<title>SSH servers measured side by side; less is better</title>\n"
-        f"<style>{STYLE}</style>\n" + "\n".join(drawn) + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img">\n'
+        f"<title>{escape(title)}</title>\n"
+        f"<style>{style}</style>\n" + "\n".join(drawn) + "\n</svg>\n"
     )
 
 

@@ -21,6 +21,7 @@ import bcrypt
 from attacking.attacker import Target
 
 from benchmarks.linedoor import serving
+from benchmarks.measures import p99
 
 
 @contextmanager
@@ -80,10 +81,9 @@ def main(arguments: list[str]) -> int:
                 stop.set()
                 for other in others:
                     other.join()
-                p99 = taken[int(len(taken) * 0.99)]
-                results[name].append((statistics.median(taken), p99))
+                results[name].append((statistics.median(taken), p99(taken)))
     print(f"{options.logins} logins at once, cost {options.cost}, {os.cpu_count()} cores")
     for name, rounds in results.items():
-        median, p99 = (statistics.median(values) for values in zip(*rounds, strict=True))
-        print(f"{name:12} median {median:6.2f} ms   p99 {p99:6.2f} ms")
+        median, high = (statistics.median(values) for values in zip(*rounds, strict=True))
+        print(f"{name:12} median {median:6.2f} ms   p99 {high:6.2f} ms")
     return 0

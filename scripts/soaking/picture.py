@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from statistics import median
 from xml.sax.saxutils import escape
 
-from benchmarks.chart import COLUMNS, MARGIN, PANEL_WIDTH, STYLE
+from benchmarks.chart import COLUMNS, MARGIN, PANEL_WIDTH, STYLE, svg
+from benchmarks.measures import p99
 
 from soaking.plot import Scale, linear, logarithmic, trace
 from soaking.record import Record, Spell
-from soaking.tables import p99
 from soaking.verdicts import MEMORY, memoryOf, parts
 
 WIDTH = COLUMNS * PANEL_WIDTH
@@ -71,13 +71,8 @@ def picture(record: Record) -> str:
         *(_attack(name, record, across, top + ROW * row) for row, name in enumerate(attacks)),
         _minutes(across, bottom),
     ]
-    height = bottom + TITLE
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img">\n'
-        f"<title>A server under load and attacks: memory, descriptors and latency</title>\n"
-        f"<style>{STYLE}{LOOKS}</style>\n" + "\n".join(drawn) + "\n</svg>\n"
-    )
+    title = "A server under load and attacks: memory, descriptors and latency"
+    return svg(WIDTH, bottom + TITLE, title, STYLE + LOOKS, drawn)
 
 
 def _memory(record: Record, across: Scale, top: int) -> str:

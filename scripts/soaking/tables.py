@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
+from benchmarks.measures import p99
 from benchmarks.table import markdown
 
 from soaking.record import Record, Sample
@@ -19,11 +20,6 @@ _SAMPLED: dict[str, tuple[_Figure, int]] = {
     "waiting for a core, % of the time": (lambda sample: 100 * sample.waited, 0),
 }
 """What a sample holds, and how many digits behind the point are worth showing."""
-
-
-def p99(times: Sequence[float]) -> float:
-    """Return the 99th percentile of latencies that are in order."""
-    return times[int(len(times) * 0.99)]
 
 
 PERCENTILES: dict[str, Callable[[Sequence[float]], float]] = {
