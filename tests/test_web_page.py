@@ -256,27 +256,23 @@ def test_guesses_meanwhile():
     assert [one.response.status for one in asking] == [401] * 7
 
 
-def test_a_client_that_leaves_meanwhile():
-    """Who leaves while the login is checked is logged out at once, and nothing is logged."""
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (lambda asked: asked.callback(b"ann"), ["login.ok", "logout"]),
+        (lambda asked: asked.errback(UnauthorizedLogin()), ["login.denied"]),
+    ],
+    ids=["let in", "denied"],
+)
+def test_a_client_that_leaves_meanwhile(answer, seen):
+    """Who leaves while the login is checked is logged out if let in, and nothing is logged."""
     checker = Slow()
     web = Web(checker=checker)
     asking = web.connect().send(request("ann:x"))
     with logged() as events:
         asking.lose()
-        checker.asked[0].callback(b"ann")
-    assert [event["event"] for event in told(events)] == ["login.ok", "logout"]
-    assert not [event for event in events if "log_failure" in event]
-
-
-def test_a_denied_client_that_leaves_meanwhile():
-    """Likewise for a login that is denied."""
-    checker = Slow()
-    web = Web(checker=checker)
-    asking = web.connect().send(request("ann:x"))
-    with logged() as events:
-        asking.lose()
-        checker.asked[0].errback(UnauthorizedLogin())
-    assert [event["event"] for event in told(events)] == ["login.denied"]
+        answer(checker.asked[0])
+    assert [event["event"] for event in told(events)] == seen
     assert not [event for event in events if "log_failure" in event]
 
 

@@ -69,7 +69,12 @@ class House:
         self.clock = Ticking(tick)
         self.gate = Gate(limits, self.clock)
         self.logins = self.logouts = 0
-        realm = Realm({IConchUser: self._ssh, IProtocolAvatar: self._line})
+        realm = Realm(
+            {
+                IConchUser: partial(self._entered, SSHAvatar),
+                IProtocolAvatar: partial(self._entered, EchoAvatar),
+            }
+        )
         self.passwords = Checker(IUsernamePassword, checkPassword)
         self.keys = Checker(ISSHPrivateKey, partial(checkKey, keys))
         portal = makePortal(
@@ -85,15 +90,9 @@ class House:
         )
         self.line = LineFactory(portal, self.clock, self.gate)
 
-    def _ssh(self, user: bytes) -> SSHAvatar:
+    def _entered(self, kind: type[SSHAvatar | EchoAvatar], user: bytes) -> SSHAvatar | EchoAvatar:
         self.logins += 1
-        avatar = SSHAvatar(user, Echo)
-        avatar.logout = self._left  # type: ignore[method-assign]
-        return avatar
-
-    def _line(self, user: bytes) -> EchoAvatar:
-        self.logins += 1
-        avatar = EchoAvatar(user, Echo)
+        avatar = kind(user, Echo)
         avatar.logout = self._left  # type: ignore[method-assign]
         return avatar
 
