@@ -26,6 +26,12 @@ _MANY = 1000  # lines that may wait for a slow reader before it is said
 _log = Logger()
 
 
+def auditRecord(event: LogEvent) -> dict[str, object] | None:
+    """Return what the audit log says of an event; None when that is not one of ours."""
+    fields = event.get(AUDIT)
+    return None if fields is None else {"time": timestamp(event["log_time"]), **fields}
+
+
 @implementer(ILogObserver)
 class AuditLog(Service):
     """Writes events, each at once; while the file can't be written, they wait.
@@ -91,9 +97,9 @@ class AuditLog(Service):
 
     def __call__(self, event: LogEvent) -> None:
         """Write an event, if it is one of ours."""
-        fields = event.get(AUDIT)
-        if fields is not None:
-            self.write({"time": timestamp(event["log_time"]), **fields})
+        record = auditRecord(event)
+        if record is not None:
+            self.write(record)
 
     def write(self, record: dict[str, object]) -> None:
         """Write an event.

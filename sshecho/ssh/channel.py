@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 _LARGEST_WINDOW = (1 << 32) - 1
 
 
+def statusRequest(status: int) -> tuple[bytes, bytes]:
+    """Return the name and the payload of the request that tells an exit status."""
+    return b"exit-status", struct.pack(">L", status)
+
+
+def signalRequest(name: bytes) -> tuple[bytes, bytes]:
+    """Return the name and the payload of the request that tells a signal (section 6.10).
+
+    Payload: the signal's name, whether a core was dumped, a message, its language.
+    """
+    return b"exit-signal", NS(name) + b"\0" + NS(b"") + NS(b"")
+
+
 class Channel(SSHChannel):
     """Conch's channel as the transport of an application.
 
@@ -166,10 +179,14 @@ class Channel(SSHChannel):
         self.closing = 1
         if self.buf or self.extBuf or self.localClosed:
             return
-        self._end = self._end or _exitStatus(0)
+        self._end = self._end or self.usualEnd()
         self.conn.sendRequest(self, *self._end)
         self.conn.sendEOF(self)
         self.conn.sendClose(self)
+
+    def usualEnd(self) -> tuple[bytes, bytes]:
+        """Return how a session ends of which nobody has said how; may be overridden."""
+        return statusRequest(0)
 
     def abortConnection(self) -> None:
         """End the session now: what the client has not taken yet is dropped."""
@@ -180,7 +197,7 @@ class Channel(SSHChannel):
 
     def exit(self, status: int) -> None:
         """End the session with an exit status (RFC 4254, section 6.10)."""
-        self.endWith(_exitStatus(status))
+        self.endWith(statusRequest(status))
 
     def endBySignal(self, name: bytes) -> None:
         """End the session as a signal ends a program (RFC 4254, section 6.10).
@@ -188,7 +205,7 @@ class Channel(SSHChannel):
         Args:
             name: the signal's, such as ``b"TERM"``.
         """
-        self.endWith(_exitSignal(name))
+        self.endWith(signalRequest(name))
 
     def endWith(self, request: tuple[bytes, bytes]) -> None:
         """End the session, and tell how.
@@ -208,7 +225,7 @@ class Channel(SSHChannel):
         if self._application is None or self._eofTold:
             self.endBySignal(b"TERM")
         elif not self.closing:
-            self._end = _exitSignal(b"TERM")
+            self._end = signalRequest(b"TERM")
             self.eofReceived()
 
     def writeError(self, data: bytes) -> None:
@@ -276,16 +293,3 @@ class Channel(SSHChannel):
     def stopProducing(self) -> None:
         """End the session."""
         self.loseConnection()
-
-
-def _exitStatus(status: int) -> tuple[bytes, bytes]:
-    """Return the name and the payload of the request that tells an exit status."""
-    return b"exit-status", struct.pack(">L", status)
-
-
-def _exitSignal(name: bytes) -> tuple[bytes, bytes]:
-    """Return the name and the payload of the request that tells a signal (section 6.10).
-
-    Payload: the signal's name, whether a core was dumped, a message, its language.
-    """
-    return b"exit-signal", NS(name) + b"\0" + NS(b"") + NS(b"")

@@ -30,7 +30,9 @@ class EchoSSHFactory(Factory):
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
     """
 
-    protocol: type[Transport] = Transport  # type: ignore[assignment]  # which factories build
+    protocol: Callable[[], Transport] = Transport  # type: ignore[assignment]  # as factories build
+    userAuth = UserAuth
+    connection = Connection
     noisy = False
 
     def __init__(
@@ -82,6 +84,6 @@ class EchoSSHFactory(Factory):
         the login. A client that could have ssh-userauth again would have its tries anew.
         """
         if service == UserAuth.name and transport.service is None:
-            return UserAuth if transport.isEncrypted("both") else None
+            return self.userAuth if transport.isEncrypted("both") else None
         loggedIn = isinstance(transport.service, UserAuth) and hasattr(transport, "avatar")
-        return Connection if service == Connection.name and loggedIn else None
+        return self.connection if service == Connection.name and loggedIn else None

@@ -81,6 +81,7 @@ class UserAuth(SSHService):
 
     name = b"ssh-userauth"
     protocolMessages = _MESSAGES
+    passwordDelay = PASSWORD_DELAY
     transport: Transport  # type: ignore[assignment]  # in place of Conch's
 
     def serviceStarted(self) -> None:
@@ -159,10 +160,7 @@ class UserAuth(SSHService):
                 raise UnauthorizedLogin("not to be had here")
             if not self.transport.visit.mayTry:
                 raise UnauthorizedLogin(PENALIZED)
-            SOURCE.set(self.transport.visit.source)
-            _, avatar, logout = await self.transport.factory.portal.login(
-                credentials, None, IConchUser
-            )
+            avatar, logout = await self.login(credentials)
         except ValidPublicKey:
             if not self.transport.closing:
                 algorithm, blob = request.shownKey()
@@ -183,7 +181,22 @@ class UserAuth(SSHService):
             logout()
             await self._refuse(request, UnauthorizedLogin(PENALIZED))
         else:
-            self._accept(request, cast(SSHAvatar, avatar), logout)
+            self._accept(request, avatar, logout)
+
+    async def login(self, credentials: ICredentials) -> tuple[SSHAvatar, Callable[[], None]]:
+        """Have the portal look at credentials; may be overridden.
+
+        Returns:
+            The user's avatar, and its logout.
+
+        Raises:
+            LoginFailed: when they let nobody in.
+            ValidPublicKey: when they are a key that would, and nothing is signed yet.
+        """
+        SOURCE.set(self.transport.visit.source)
+        portal = self.transport.factory.portal
+        _, avatar, logout = await portal.login(credentials, None, IConchUser)
+        return cast(SSHAvatar, avatar), logout
 
     async def _credentials(self, request: LoginRequest) -> ICredentials | None:
         """Return what the client shows of itself; None for what is not to be had here."""
@@ -247,7 +260,7 @@ class UserAuth(SSHService):
         if request.method != b"none" or self._askedForMethods:
             self._denied(request, why, checked=checked)
             if request.method in _WITH_PASSWORD:
-                await deferLater(self.transport.factory.clock, PASSWORD_DELAY)
+                await deferLater(self.transport.factory.clock, self.passwordDelay)
         self._askedForMethods = self._askedForMethods or request.method == b"none"
         if not self._endIfTooMany() and not self.transport.closing:
             methods = NS(b",".join(self._methods))

@@ -151,11 +151,15 @@ class SSHTransport(Protocol, TimeoutMixin):
     otherKexInitPayload: bytes
 
     def connectionMade(self) -> None:
-        """Say who we are, and what we offer."""
+        """Begin."""
         self.peerExtensions: dict[bytes, bytes] = {}
         self.incoming = Incoming()
         self.outgoing = Outgoing()
         self._messages = iter(())
+        self.greet()
+
+    def greet(self) -> None:
+        """Say who we are, and what we offer; may be overridden."""
         self._joined = [self.ourVersionString, b"\r\n"]
         self.sendKexInit()
         self._flush()
