@@ -396,7 +396,7 @@ class LineFactory(Factory):
         gate: who may come in.
     """
 
-    protocol: type[LineLogin] = LineLogin
+    protocol: Callable[..., LineLogin] = LineLogin
     noisy = False
 
     def __init__(self, portal: Portal, clock: IReactorTime, gate: Gatekeeper) -> None:

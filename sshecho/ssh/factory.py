@@ -31,8 +31,8 @@ class EchoSSHFactory(Factory):
     """
 
     protocol: Callable[[], Transport] = Transport  # type: ignore[assignment]  # as factories build
-    userAuth = UserAuth
-    connection = Connection
+    userAuth: type[UserAuth] = UserAuth
+    connection: type[Connection] = Connection
     noisy = False
 
     def __init__(

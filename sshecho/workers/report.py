@@ -5,8 +5,7 @@ from __future__ import annotations
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
-from sshecho.people import timestamp
-from sshecho.service.events import AUDIT
+from sshecho.service.auditlog import auditRecord
 from sshecho.workers.link import Link
 
 
@@ -25,7 +24,6 @@ class Report:
 
     def __call__(self, event: LogEvent) -> None:
         """Send an event, if it is one of ours."""
-        fields = event.get(AUDIT)
-        if fields is not None:
-            record = {"time": timestamp(event["log_time"]), **fields, "worker": self._worker}
-            self._link.send("audit", record, soon=True)
+        record = auditRecord(event)
+        if record is not None:
+            self._link.send("audit", {**record, "worker": self._worker}, soon=True)

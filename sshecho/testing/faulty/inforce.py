@@ -1,0 +1,120 @@
+"""What is in force: which faults a server shows, to whom, and for how many connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+from weakref import WeakSet
+
+from sshecho.testing.faults import KINDS, parseFault
+from sshecho.testing.faults.fault import Connection, Fault
+
+_MARK = "+"
+
+
+class Suspect(Connection, Protocol):
+    """A connection, as far as it decides which faults it shows.
+
+    Attributes:
+        user: who the client says it is, without faults; None while that is not known.
+        own: the faults that it has chosen by user name.
+    """
+
+    user: bytes | None
+    own: list[Fault]
+
+
+@dataclass(eq=False)
+class Order:
+    """One fault in force.
+
+    Attributes:
+        fault: it.
+        user: whom it is for; None for everybody.
+        connections: how many more connections are to show it; None for all, those that are open
+            too.
+        chosen: those that are.
+    """
+
+    fault: Fault
+    user: bytes | None = None
+    connections: int | None = None
+    chosen: WeakSet[Suspect] = field(default_factory=WeakSet)
+
+    def concerns(self, connection: Suspect) -> bool:
+        """Return whether a connection shows the fault."""
+        if self.user is not None and self.user != connection.user:
+            return False
+        return self.connections is None or connection in self.chosen
+
+    def enters(self, connection: Suspect) -> None:
+        """Choose a connection that is made, if there are to be more."""
+        if self.connections:
+            self.connections -= 1
+            self.chosen.add(connection)
+
+
+class InForce:
+    """The faults of one server.
+
+    Args:
+        byUserName: whether a client may choose faults by its user's name: ``user+exit=3``.
+    """
+
+    def __init__(self, *, byUserName: bool = False) -> None:
+        self._byUserName = byUserName
+        self._orders: list[Order] = []
+
+    def begin(self, order: Order) -> None:
+        """Put a fault in force."""
+        self._orders.append(order)
+
+    def end(self, order: Order) -> None:
+        """Have a fault in force no more; what it has done to a connection stays done."""
+        if order in self._orders:
+            self._orders.remove(order)
+
+    def clear(self) -> None:
+        """Have none in force any more."""
+        self._orders.clear()
+
+    def enters(self, connection: Suspect) -> None:
+        """Take note of a new connection."""
+        for order in self._orders:
+            order.enters(connection)
+
+    def of(self, connection: Suspect) -> Iterator[Fault]:
+        """Yield the faults that a connection is to show now."""
+        for order in list(self._orders):
+            if order.concerns(connection):
+                yield order.fault
+        yield from connection.own
+
+    def split(self, name: bytes) -> tuple[bytes, list[bytes]]:
+        """Return the user of a name, and the faults that are chosen in it.
+
+        A name is split before the first ``+`` behind which the name of a fault stands.
+        """
+        text = name.decode("latin-1")
+        if not self._byUserName or _MARK not in text:
+            return name, []
+        user, *words = text.split(_MARK)
+        while words and words[0].partition("=")[0] not in _NAMES:
+            user += _MARK + words.pop(0)
+        return user.encode("latin-1"), [word.encode("latin-1") for word in words]
+
+
+_NAMES = {kind.name for kind in KINDS}
+
+
+def chosenFault(written: bytes) -> Fault:
+    """Return a fault that was chosen by user name.
+
+    Raises:
+        ValueError: when there is none, or none for a user; the text says what is wrong.
+    """
+    fault = parseFault(written.decode("latin-1"))
+    if not fault.byUserName:
+        raise ValueError("it comes before the user's name is known: give it to the whole server")
+    return fault

@@ -1,0 +1,174 @@
+"""The SSH door's transport, for servers that misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.connection import MSG_CHANNEL_REQUEST
+from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.transport import MSG_KEXINIT
+from twisted.conch.ssh.userauth import MSG_USERAUTH_BANNER, MSG_USERAUTH_REQUEST
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from sshecho.people import escape
+from sshecho.ssh.packets.writing import writeNow
+from sshecho.ssh.transport import Transport
+from sshecho.testing.faults.fault import Fault
+from sshecho.testing.faulty.hostkeys import impostors
+from sshecho.testing.faulty.inforce import InForce, chosenFault
+from sshecho.testing.faulty.late import Late
+from sshecho.wire import Reader
+
+_PROGRAMS = (b"shell", b"exec", b"subsystem")
+
+
+class FaultyTransport(Transport):
+    """Shows the faults that are in force for its connection.
+
+    Args:
+        inForce: the server's faults.
+
+    Attributes:
+        user: who the client says it is, without the faults that it chooses; None until it has.
+        own: the faults that it has chosen so.
+    """
+
+    def __init__(self, inForce: InForce) -> None:
+        self._inForce = inForce
+        self._hangs = False
+        self._name: bytes | None = None  # of the user, with faults
+        self.user: bytes | None = None
+        self.own: list[Fault] = []
+
+    @property
+    def faults(self) -> Iterator[Fault]:
+        """The faults to show now."""
+        return self._inForce.of(self)
+
+    def connectionMade(self) -> None:
+        """Begin, as late as things are done here."""
+        self._queue = Late(self.factory.clock, lambda: sum(each.delay for each in self.faults))
+        self._inForce.enters(self)
+        super().connectionMade()
+
+    def connectionLost(self, reason: Failure | None = connectionDone) -> None:
+        """Do nothing more of what is late."""
+        self._queue.stop()
+        super().connectionLost(reason)
+
+    def greet(self) -> None:
+        """Say who we are, unless a fault has other plans."""
+        self._queue.do(self._greet)
+
+    def _greet(self) -> None:
+        if not self.closing and not self._reaches("version"):
+            super().greet()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Handle what has come, as late as things are done here."""
+        if not self._hangs:
+            self._queue.do(lambda: self._takeLate(data))
+
+    def _takeLate(self, data: bytes) -> None:
+        if not self._hangs:
+            super().dataReceived(data)
+
+    def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
+        """Handle a message, unless a fault strikes at it."""
+        stage = self._stage(messageNum, payload)
+        if stage is None or not self._reaches(stage):
+            super().dispatchMessage(messageNum, payload)
+
+    def _stage(self, number: int, payload: bytes) -> str | None:
+        """Return which stage a message begins, if it begins one."""
+        if number == MSG_KEXINIT and self.sessionID is None:
+            return "kex"
+        if number == MSG_USERAUTH_REQUEST and not self._loggedIn:
+            self._choose(payload)
+            return "auth"
+        if number == MSG_CHANNEL_REQUEST and self._loggedIn and _programAsked(payload):
+            return "session"
+        return None
+
+    def _choose(self, request: bytes) -> None:
+        """Take the faults from the name in a login request, unless they are taken already.
+
+        Payload (RFC 4252, section 5): user name, and what matters not here.
+        """
+        try:
+            name = Reader(request).string()
+        except ValueError:
+            return  # whoever handles it will say so
+        if name == self._name:
+            return
+        self._name = name
+        self.user, chosen = self._inForce.split(name)
+        self.own = []
+        for word in chosen:
+            try:
+                self.own.append(chosenFault(word))
+            except ValueError as error:
+                self._showMistake(word, error)
+
+    def _showMistake(self, word: bytes, error: ValueError) -> None:
+        """Tell both sides of a fault that can't be had: the connection goes on without it."""
+        text = f"the fault {word.decode('latin-1')}: {error}"
+        self.visit.tell("fault.unknown", escape(text), fault=escape(word.decode("latin-1")))
+        self.showBanner(f"{escape(text)}\n".encode())
+
+    def _reaches(self, stage: str) -> bool:
+        return any(fault.reaches(self, stage) for fault in self.faults)
+
+    # What faults do.
+
+    def tellFault(self, fault: Fault) -> None:
+        """Tell that a fault was seen."""
+        self.visit.tell("fault", f"{self.visit.peer} sees the fault {fault}", fault=str(fault))
+
+    def hang(self) -> None:
+        """Answer nothing any more; read on, to hear when the client leaves."""
+        self._flush()
+        self._hangs = self._halted = True
+        self.setTimeout(None)
+        self.transport.resumeProducing()
+
+    def _send(self, number: int, payload: bytes) -> None:
+        if not self._hangs:
+            super()._send(number, payload)
+
+    def drop(self, why: str) -> None:
+        """Close without a word, once what was sent has gone out."""
+        if not self.closing:
+            self.visit.ends(f"the fault {why}")
+            self.prepareToClose()
+            self._flush()
+            self.close()
+
+    def spoil(self, data: bytes) -> None:
+        """Send bytes that are no packet."""
+        self._flush()
+        writeNow(self.transport, data)
+
+    def showBanner(self, text: bytes) -> None:
+        """Send what is to be read before the login (RFC 4252, section 5.4): text, language."""
+        text = text.replace(b"\n", b"\r\n")
+        self.sendPacket(MSG_USERAUTH_BANNER, NS(text) + NS(b""))
+
+    def showAnotherHostKey(self) -> None:
+        """Have impostors stand in for the host keys."""
+        self.signers: Mapping[bytes, tuple[Key, bytes]] = impostors(self.signers)
+
+
+def _programAsked(request: bytes) -> bool:
+    """Return whether a channel's request is for a program.
+
+    Payload (RFC 4254, section 5.4): our number, name, and what matters not here.
+    """
+    reader = Reader(request)
+    try:
+        reader.number(4)
+        return reader.string() in _PROGRAMS
+    except ValueError:
+        return False

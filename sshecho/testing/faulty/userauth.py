@@ -1,0 +1,46 @@
+"""The login at the SSH door, for servers that misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from twisted.cred.credentials import ICredentials
+from twisted.cred.error import UnauthorizedLogin
+
+from sshecho.cred.credentials import PublicKey
+from sshecho.ssh.avatar import SSHAvatar
+from sshecho.ssh.loginrequest import LoginRequest
+from sshecho.ssh.userauth import UserAuth
+from sshecho.testing.faulty.transport import FaultyTransport
+
+
+class FaultyUserAuth(UserAuth):
+    """Looks at the user without the faults that are chosen in the name, and denies when told to."""
+
+    transport: FaultyTransport
+
+    async def _credentials(self, request: LoginRequest) -> ICredentials | None:
+        user = self.transport.user
+        if user is None or user == request.user:
+            return await super()._credentials(request)
+        if request.method != b"publickey":
+            return await super()._credentials(replace(request, user=user))
+        credentials = await super()._credentials(request)  # the whole name is signed
+        if isinstance(credentials, PublicKey):
+            credentials.username = user
+        return credentials
+
+    async def login(self, credentials: ICredentials) -> tuple[SSHAvatar, Callable[[], None]]:
+        """Have the portal look at credentials, unless a fault denies them.
+
+        Raises:
+            UnauthorizedLogin: when a fault does, or they let nobody in.
+        """
+        shown = isinstance(credentials, PublicKey) and credentials.signature is None
+        if not shown:
+            for fault in self.transport.faults:
+                if fault.denies():
+                    self.transport.tellFault(fault)
+                    raise UnauthorizedLogin(f"the fault {fault}")
+        return await super().login(credentials)
