@@ -27,7 +27,7 @@ def handOver(monkeypatch):
     return hand
 
 
-def door(description, loopbackOnly=False) -> Door:
+def door(description, loopbackOnly="") -> Door:
     return Door("line", description, Factory(), reactor, loopbackOnly=loopbackOnly)
 
 
@@ -130,5 +130,5 @@ def test_does_not_listen(held, handOver):
 def test_not_for_the_demonstration(held, handOver):
     """The demonstration login is not for a socket that somebody else may hold."""
     handOver(held())
-    with pytest.raises(StartError, match="demonstration login is for loopback"):
-        door("systemd:domain=INET:index=0", loopbackOnly=True).startService()
+    with pytest.raises(StartError, match="for loopback only"):
+        door("systemd:domain=INET:index=0", loopbackOnly="for loopback only").startService()

@@ -39,7 +39,7 @@ class Door(Service):
         description: a Twisted server endpoint, such as ``tcp:2222:interface=127.0.0.1``.
         factory: what builds the protocols.
         reactor: what listens.
-        loopbackOnly: whether to refuse every address that others could reach.
+        loopbackOnly: why every address that others could reach is refused; empty if none is.
         behindProxy: returns what takes a door's connections from proxies, given the kind of the
             door and its factory; None if there are no proxies.
         transport: what stands in for the transport of its connections, if anything does.
@@ -51,8 +51,6 @@ class Door(Service):
         StartError: when the description is not one of an endpoint.
     """
 
-    notForOthers = "the demonstration login is for loopback addresses only; give --auth"
-
     def __init__(
         self,
         kind: str,
@@ -60,7 +58,7 @@ class Door(Service):
         factory: IProtocolFactory,
         reactor: IReactorCore,
         *,
-        loopbackOnly: bool,
+        loopbackOnly: str = "",
         behindProxy: Callable[[str, AnyFactory], AnyFactory] | None = None,
         transport: Callable[..., object] | None = None,
     ) -> None:
@@ -100,7 +98,7 @@ class Door(Service):
             StartError: when that can't be done, or may not be.
         """
         if self._loopbackOnly and endpointKind(self._description) not in _KNOWN_ADDRESSES:
-            raise self._startError(self.notForOthers)
+            raise self._startError(self._loopbackOnly)
         outcome: list[IListeningPort | Failure] = []
         self._endpoint.listen(self._factory).addBoth(outcome.append)
         if not outcome:
@@ -111,7 +109,7 @@ class Door(Service):
         if self._loopbackOnly and not self._isLoopback(self._port):
             self._port.stopListening()
             self._port = None
-            raise self._startError(self.notForOthers)
+            raise self._startError(self._loopbackOnly)
         listener = getattr(self._port, "socket", None)
         inherited = isinstance(self._endpoint, AdoptedStreamServerEndpoint)
         chosen = inherited or "backlog=" in self._description

@@ -30,6 +30,7 @@ DEMONSTRATION = ("user", "pass")
 """Who gets in when there is no --auth: on loopback only, and said at the start."""
 
 OFF = "off"
+_BY_USER = "by-user"
 
 _MOST = 256  # workers
 _MAPPED = ip_network("::ffff:0:0/96")
@@ -80,6 +81,7 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
         self["workers"] = None
         self["folder"] = os.getcwd()  # what the arguments are relative to; twistd may change it
         self["penalties"] = None
+        self["fault"] = []
         self._onlyKeys = ""
         self.setUpWeb()
 
@@ -123,6 +125,18 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
         from sshecho.service.sharedpenalties import parsePenalties
 
         self["penalties"] = parsePenalties(spec)
+
+    def opt_fault(self, text: str) -> None:
+        """A fault to show to clients, for tests, such as drop-after=4096; may be given again.
+
+        'by-user' lets clients choose: ssh user+exit=3@localhost.
+        """
+        from sshecho.testing.faults import parseFault
+
+        try:
+            self["fault"].append(None if text == _BY_USER else parseFault(text))
+        except ValueError as error:
+            raise UsageError(f"--fault {text}: {error}") from None
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the arguments, and keep them, for workers to parse."""
@@ -195,6 +209,8 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
             user, password = DEMONSTRATION
             self.addChecker(MemoryChecker({user.encode(): password.encode()}))
         self.checkWeb()
+        if self["fault"] and (self["workers"] or self["metrics"]):
+            raise UsageError("--fault: a server for tests is without --workers and --metrics")
         # Absolute from the start: twistd may change the folder.
         for option in ("banner", "greeting"):
             if self[option] is not None:

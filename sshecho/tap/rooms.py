@@ -91,6 +91,10 @@ def makeRooms(
     checkers = {id(checker): checker for checker in config["credCheckers"]}.values()
     rooms.userReaders += [each.checkFile for each in checkers if isinstance(each, FileChecker)]
     rooms.readers += rooms.userReaders
+    if config["fault"]:
+        from sshecho.testing.faulty import inForce, misbehave  # which few need
+
+        misbehave(rooms.factories.values(), inForce(config["fault"]))
     if config["metrics"] is not None:  # else all this is not worth its memory
         from sshecho.web.timing import timeEchoes
 

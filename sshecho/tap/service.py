@@ -112,6 +112,15 @@ def makeService(
     return House(doors, gate, announce, companions, crew, reactor.stop)
 
 
+def _loopbackOnly(config: Options) -> str:
+    """Return why the doors may be on loopback only; empty if they may be anywhere."""
+    if config["fault"]:
+        return "--fault is for loopback addresses only"
+    if config["demonstration"]:
+        return "the demonstration login is for loopback addresses only; give --auth"
+    return ""
+
+
 def _noWorkers() -> None:
     tell("SIGUSR2: there are no workers to replace (--workers)")
 
@@ -130,7 +139,7 @@ def _doors(config: Options, reactor: IReactorCore, gate: Gate, rooms: Rooms) -> 
             endpoint,
             rooms.factories[kind],
             reactor,
-            loopbackOnly=config["demonstration"],
+            loopbackOnly=_loopbackOnly(config),
             behindProxy=behindProxy,
         )
         for kind, endpoint in config.doors()
@@ -157,7 +166,7 @@ def _handingDoors(config: Options, reactor: IReactorCore, gate: Gate, crew: Crew
             endpoint,
             handing,
             cast(IReactorCore, Listening(reactor, lambda _: handing)),
-            loopbackOnly=config["demonstration"],
+            loopbackOnly=_loopbackOnly(config),
             behindProxy=lambda _, factory: factory,
             transport=handing.transport,
         )

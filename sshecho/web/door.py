@@ -21,6 +21,8 @@ from sshecho.web.pages import Health, Metrics
 from sshecho.web.sessions import END, LIST, Sessions
 from sshecho.web.site import Site
 
+_PLAIN_TEXT = "--admin needs an ssl: endpoint, unless it is on loopback"
+
 
 class WebDoor(Door):
     """The web endpoint, open from before the doors are until the last session has ended.
@@ -37,8 +39,6 @@ class WebDoor(Door):
     Raises:
         StartError: when the description is not one of an endpoint, or a library is missing.
     """
-
-    notForOthers = "--admin needs an ssl: endpoint, unless it is on loopback"
 
     def __init__(
         self,
@@ -61,7 +61,8 @@ class WebDoor(Door):
         self._paths = sorted(path.decode() for path in pages if path != END)
         self._site = Site(pages, IReactorTime(reactor), gate.turns)
         exposed = bool(administrators) and endpointKind(description) != "ssl"
-        super().__init__(DOOR, description, self._site, reactor, loopbackOnly=exposed)
+        loopbackOnly = _PLAIN_TEXT if exposed else ""
+        super().__init__(DOOR, description, self._site, reactor, loopbackOnly=loopbackOnly)
 
     def stopService(self) -> Deferred[None] | None:
         """Listen no more, and close what is open."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakSet
 
+from sshecho.people import escape
 from sshecho.testing.faults import KINDS, parseFault
 from sshecho.testing.faults.fault import Connection, Fault
 
@@ -91,30 +92,32 @@ class InForce:
                 yield order.fault
         yield from connection.own
 
-    def split(self, name: bytes) -> tuple[bytes, list[bytes]]:
-        """Return the user of a name, and the faults that are chosen in it.
+    def split(self, name: bytes) -> tuple[bytes, list[Fault], str]:
+        """Return the user of a name, the faults that are chosen in it, and what is wrong with them.
 
         A name is split before the first ``+`` behind which the name of a fault stands.
         """
         text = name.decode("latin-1")
         if not self._byUserName or _MARK not in text:
-            return name, []
+            return name, [], ""
         user, *words = text.split(_MARK)
         while words and words[0].partition("=")[0] not in _NAMES:
             user += _MARK + words.pop(0)
-        return user.encode("latin-1"), [word.encode("latin-1") for word in words]
+        faults: list[Fault] = []
+        mistake = ""
+        for word in words:
+            try:
+                faults.append(_chosen(word))
+            except ValueError as error:
+                mistake = mistake or escape(f"the fault {word}: {error}")
+        return user.encode("latin-1"), faults, mistake
 
 
 _NAMES = {kind.name for kind in KINDS}
 
 
-def chosenFault(written: bytes) -> Fault:
-    """Return a fault that was chosen by user name.
-
-    Raises:
-        ValueError: when there is none, or none for a user; the text says what is wrong.
-    """
-    fault = parseFault(written.decode("latin-1"))
+def _chosen(written: str) -> Fault:
+    fault = parseFault(written)
     if not fault.byUserName:
         raise ValueError("it comes before the user's name is known: give it to the whole server")
     return fault

@@ -11,11 +11,10 @@ from twisted.python.failure import Failure
 
 from sshecho.cred.realm import IProtocolAvatar
 from sshecho.line import LineLogin
-from sshecho.people import escape
 from sshecho.service.limits import Limits
 from sshecho.service.visit import Visit
 from sshecho.testing.faults.fault import Fault
-from sshecho.testing.faulty.inforce import InForce, chosenFault
+from sshecho.testing.faulty.inforce import InForce
 from sshecho.testing.faulty.late import Late
 
 
@@ -77,14 +76,10 @@ class FaultyLine(LineLogin):
 
     async def _login(self, line: bytes) -> None:
         name, space, password = line.partition(b" ")
-        self.user, chosen = self._inForce.split(name)
-        self.own = []
-        for word in chosen:
-            try:
-                self.own.append(chosenFault(word))
-            except ValueError as error:
-                text = f"the fault {word.decode('latin-1')}: {error}"
-                self._visit.tell("fault.unknown", escape(text), fault=escape(repr(word)[2:-1]))
+        self.user, self.own, mistake = self._inForce.split(name)
+        if mistake:
+            self._deny(self.user, mistake)
+            return
         if self._reaches("auth"):
             return
         for fault in self.faults:

@@ -12,12 +12,11 @@ from twisted.conch.ssh.userauth import MSG_USERAUTH_BANNER, MSG_USERAUTH_REQUEST
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from sshecho.people import escape
 from sshecho.ssh.packets.writing import writeNow
 from sshecho.ssh.transport import Transport
 from sshecho.testing.faults.fault import Fault
 from sshecho.testing.faulty.hostkeys import impostors
-from sshecho.testing.faulty.inforce import InForce, chosenFault
+from sshecho.testing.faulty.inforce import InForce
 from sshecho.testing.faulty.late import Late
 from sshecho.wire import Reader
 
@@ -33,6 +32,7 @@ class FaultyTransport(Transport):
     Attributes:
         user: who the client says it is, without the faults that it chooses; None until it has.
         own: the faults that it has chosen so.
+        mistake: what is wrong with that choice; empty if nothing is.
     """
 
     def __init__(self, inForce: InForce) -> None:
@@ -41,6 +41,7 @@ class FaultyTransport(Transport):
         self._name: bytes | None = None  # of the user, with faults
         self.user: bytes | None = None
         self.own: list[Fault] = []
+        self.mistake = ""
 
     @property
     def faults(self) -> Iterator[Fault]:
@@ -104,19 +105,9 @@ class FaultyTransport(Transport):
         if name == self._name:
             return
         self._name = name
-        self.user, chosen = self._inForce.split(name)
-        self.own = []
-        for word in chosen:
-            try:
-                self.own.append(chosenFault(word))
-            except ValueError as error:
-                self._showMistake(word, error)
-
-    def _showMistake(self, word: bytes, error: ValueError) -> None:
-        """Tell both sides of a fault that can't be had: the connection goes on without it."""
-        text = f"the fault {word.decode('latin-1')}: {error}"
-        self.visit.tell("fault.unknown", escape(text), fault=escape(word.decode("latin-1")))
-        self.showBanner(f"{escape(text)}\n".encode())
+        self.user, self.own, self.mistake = self._inForce.split(name)
+        if self.mistake:
+            self.showBanner(f"{self.mistake}\n".encode())
 
     def _reaches(self, stage: str) -> bool:
         return any(fault.reaches(self, stage) for fault in self.faults)

@@ -35,9 +35,12 @@ class FaultyUserAuth(UserAuth):
         """Have the portal look at credentials, unless a fault denies them.
 
         Raises:
-            UnauthorizedLogin: when a fault does, or they let nobody in.
+            UnauthorizedLogin: when a fault does, or there is no such fault as the client has chosen,
+                or they let nobody in.
         """
         shown = isinstance(credentials, PublicKey) and credentials.signature is None
+        if self.transport.mistake:
+            raise UnauthorizedLogin(self.transport.mistake)
         if not shown:
             for fault in self.transport.faults:
                 if fault.denies():
