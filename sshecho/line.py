@@ -72,6 +72,7 @@ class LineLogin(Protocol, TimeoutMixin):
     """
 
     transport: IStreamTransport
+    session: type[LineSession] = LineSession
 
     def __init__(self, portal: Portal, clock: IReactorTime, visit: Visit, limits: Limits) -> None:
         self._portal = portal
@@ -309,7 +310,7 @@ class LineLogin(Protocol, TimeoutMixin):
         if self._telnet is None:
             readAtMost(self.transport, LARGEST_READ)
         self._state = _State.SESSION
-        self._session = LineSession(Session(avatar.user, "line", self._visit.peer), self)
+        self._session = self.session(Session(avatar.user, "line", self._visit.peer), self)
         self.transport.write(ACCEPTED)
         self._visit.opened(f"{self._visit.name} began a session", request="shell")
         self.readOn()

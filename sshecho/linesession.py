@@ -130,6 +130,10 @@ class LineSession:
         """End the session; the client can't be told a status."""
         self._connection.close()
 
+    def endBySignal(self, _name: bytes) -> None:
+        """End the session; the client can't be told of a signal."""
+        self._connection.close()
+
     def loseConnection(self) -> None:
         """End the session."""
         self._connection.close()

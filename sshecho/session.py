@@ -74,6 +74,13 @@ class ISessionTransport(ITransport, IConsumer, IPushProducer):
             status: the exit status, 0 to 255, for a client that can be told one.
         """
 
+    def endBySignal(name: bytes) -> None:  # noqa: N805
+        """End the session as a signal ends a program, for a client that can be told of one.
+
+        Args:
+            name: the signal's, such as ``b"TERM"``.
+        """
+
 
 def endInput(application: IProtocol, transport: ITransport) -> None:
     """Tell an application that nothing more will come; one that can't be told so is closed.

@@ -57,7 +57,7 @@ def inspect(channel: SessionChannel) -> dict[str, object]:
             "client": _text(transport.otherVersionString),
             "server": _text(transport.ourVersionString),
         },
-        "algorithms": _algorithms(transport),
+        "algorithms": algorithms(transport),
         "strict_kex": transport.strictKeyExchange,
         "extensions": {
             "client": _texts(transport.peerExtensions),
@@ -79,6 +79,20 @@ def inspect(channel: SessionChannel) -> dict[str, object]:
     }
 
 
+def algorithms(transport: Transport) -> dict[str, object]:
+    """Return what both sides have agreed on, of a connection that has keys."""
+    agreed = transport.agreed
+    assert agreed is not None
+    ways = {"in": agreed.toServer, "out": agreed.toClient}
+    return {
+        "kex": _text(agreed.keyExchange),
+        "host_key": _text(agreed.hostKey),
+        "cipher": {name: _text(way.cipher) for name, way in ways.items()},
+        "mac": {name: _text(way.mac) for name, way in ways.items()},
+        "compression": {name: _text(way.compression) for name, way in ways.items()},
+    }
+
+
 def _attempt(attempt: Attempt) -> dict[str, object]:
     return {
         "method": attempt.method,
@@ -91,19 +105,6 @@ def _key(key: KeyName) -> dict[str, object]:
     if key.authority is not None:
         named |= {"id": key.id, "serial": key.serial, "authority": _key(key.authority)}
     return named
-
-
-def _algorithms(transport: Transport) -> dict[str, object]:
-    agreed = transport.agreed
-    assert agreed is not None  # there are keys, or nobody could ask
-    ways = {"in": agreed.toServer, "out": agreed.toClient}
-    return {
-        "kex": _text(agreed.keyExchange),
-        "host_key": _text(agreed.hostKey),
-        "cipher": {name: _text(way.cipher) for name, way in ways.items()},
-        "mac": {name: _text(way.mac) for name, way in ways.items()},
-        "compression": {name: _text(way.compression) for name, way in ways.items()},
-    }
 
 
 def _terminal(pty: Pty) -> dict[str, object]:

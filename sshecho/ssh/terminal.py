@@ -264,6 +264,11 @@ class Terminal(Protocol):
         self.leave()
         self._link.exit(status)
 
+    def endBySignal(self, name: bytes) -> None:
+        """End the session by a signal once everything has been shown."""
+        self.leave()
+        self._link.endBySignal(name)
+
     def leave(self) -> None:
         """Leave the person's terminal as it was found: the session ends."""
         self._leavePrompt()

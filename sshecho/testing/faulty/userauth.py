@@ -35,7 +35,7 @@ class FaultyUserAuth(UserAuth):
         """Have the portal look at credentials, unless a fault denies them.
 
         Raises:
-            UnauthorizedLogin: when a fault does, or there is no such fault as the client has chosen,
+            UnauthorizedLogin: when a fault does, or the client has chosen one that there is not,
                 or they let nobody in.
         """
         shown = isinstance(credentials, PublicKey) and credentials.signature is None
