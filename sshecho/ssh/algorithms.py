@@ -12,7 +12,6 @@ from typing import NamedTuple
 from sshecho.cred.certificate import LARGEST_CERTIFICATE, certified
 from sshecho.ssh.packets.keyexchange import METHODS
 
-
 HOST_SIGNATURES = (
     b"ssh-ed25519",
     b"ecdsa-sha2-nistp256",

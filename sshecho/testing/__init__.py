@@ -1,0 +1,1 @@
+"""A server for people who test SSH clients."""
