@@ -22,6 +22,7 @@ from sshecho.cred.realm import Realm
 from sshecho.echo import Echo
 from sshecho.service.gate import Gate
 from sshecho.service.limits import Limits
+from sshecho.ssh.algorithms import MODERN
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.ssh.hostkeys import HostKey
@@ -59,9 +60,20 @@ class Pair:
         application: what a session runs.
         banner: returns what is shown before the login.
         limits: the server's.
+        policy: the server's.
+        client: what builds the client, of its clock.
     """
 
-    def __init__(self, hostKeys, checkers=None, application=Echo, banner=bytes, limits=LIMITS):
+    def __init__(
+        self,
+        hostKeys,
+        checkers=None,
+        application=Echo,
+        banner=bytes,
+        limits=LIMITS,
+        policy=MODERN,
+        client=Client,
+    ):
         self.log = []
         self.clock = Clock()
         portal = makePortal(
@@ -70,7 +82,8 @@ class Pair:
         )
         keys = [HostKey(Path(), key) for key in hostKeys]
         self.gate = Gate(limits, self.clock)
-        self.factory = EchoSSHFactory(portal, keys, self.clock, self.gate, banner=banner)
+        self.factory = EchoSSHFactory(portal, keys, self.clock, self.gate, policy, banner)
+        self._makeClient = client
         self.factory.doStart()
         self._connect()
 
@@ -83,7 +96,7 @@ class Pair:
     def _connect(self):
         self.server = self.factory.buildProtocol(PEER)
         self.clientClock = Clock()
-        self.client = Client(self.clientClock)
+        self.client = self._makeClient(self.clientClock)
         self.serverTCP = FakeTransport(self.server, isServer=True)
         self.clientTCP = FakeTransport(self.client, isServer=False)
         self.pump = connect(self.server, self.serverTCP, self.client, self.clientTCP)

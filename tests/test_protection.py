@@ -18,8 +18,9 @@ from sshecho.ssh.packets.protection import (
     MACS,
     AesGcm,
     ChaCha20Poly1305,
-    CtrEncryptAndMac,
-    CtrEncryptThenMac,
+    EncryptAndMac,
+    EncryptThenMac,
+    counter,
     protect,
 )
 
@@ -94,11 +95,11 @@ def test_chacha(key, sequence, plain, sealed):
     assert opened == (len(body), body)
 
 
-@pytest.mark.parametrize("protection", [CtrEncryptThenMac, CtrEncryptAndMac])
+@pytest.mark.parametrize("protection", [EncryptThenMac, EncryptAndMac])
 @pytest.mark.parametrize(("key", "sealed"), CTR)
 def test_ctr(protection, key, sealed):
     """AES in counter mode encrypts as in SP 800-38A, F.5, and counts on over the packets."""
-    ctr = protection(x(key), CTR_IV, bytes(32), "sha256")
+    ctr = protection(counter(x(key), CTR_IV), bytes(32), "sha256")
     clear = 4 - protection.counted
     cut = 16 + clear
     packets = [bytes(clear) + CTR_PLAIN[:16], bytes(clear) + CTR_PLAIN[16:]]
@@ -106,11 +107,11 @@ def test_ctr(protection, key, sealed):
     assert (pieces[0][clear:cut] + pieces[1][clear:-32]).hex() == sealed
 
 
-@pytest.mark.parametrize("protection", [CtrEncryptThenMac, CtrEncryptAndMac])
+@pytest.mark.parametrize("protection", [EncryptThenMac, EncryptAndMac])
 @pytest.mark.parametrize(("digest", "mac"), HMAC)
 def test_hmac(protection, digest, mac):
     """The MAC is RFC 4231's HMAC (case 1), of the packet's number and of what follows."""
-    sealing = protection(bytes(16), bytes(16), b"\x0b" * 20, digest)
+    sealing = protection(counter(bytes(16), bytes(16)), b"\x0b" * 20, digest)
     assert sealing.seal(int.from_bytes(b"Hi T", "big"), b"here", b"")[1].hex() == mac
 
 

@@ -87,3 +87,39 @@ HMAC = [
     ),
 ]
 """RFC 4231, case 1: digest, MAC."""
+
+CBC_IV = bytes(range(16))
+CBC = [
+    (
+        "2b7e151628aed2a6abf7158809cf4f3c",
+        "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"
+        "73bed6b8e3c1743b7116e69e222295163ff1caa1681fac09120eca307586e1a7",
+    ),
+    (
+        "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+        "4f021db243bc633d7178183a9fa071e8b4d9ada9ad7dedf4e5e738763f69145a"
+        "571b242012fb7ae07fa9baac3df102e008b0e27988598881d920a9e64f5615cd",
+    ),
+    (
+        "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+        "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d"
+        "39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b",
+    ),
+]
+"""SP 800-38A, F.2: key, sealed; the plain text is that of counter mode."""
+
+TRIPLE_DES = (
+    "0123456789abcdef23456789abcdef01456789abcdef0123",
+    [
+        ("5468652071756663", "a826fd8ce53b855f"),
+        ("6b2062726f776e20", "cce21c8112256fe6"),
+        ("666f78206a756d70", "68d5c05dd9b6b900"),
+    ],
+)
+"""SP 800-67, B.1: key, and blocks that are not chained: plain, sealed."""
+
+OLD_HMAC = [
+    ("md5", "0b" * 16, "9294727a3638bb1c13f48ef8158bfc9d"),
+    ("sha1", "0b" * 20, "b617318655057264e28bc0b6fb378c8ef146be00"),
+]
+"""RFC 2202, case 1 of each: digest, key, MAC."""

@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 from sshecho.cred.publickey import isSecurityKey, keyTypeOf, loadKey
 from sshecho.wire import Reader
 
-_RSA_HASHES = {b"rsa-sha2-256": SHA256(), b"rsa-sha2-512": SHA512()}
+RSA_HASHES: dict[bytes, HashAlgorithm] = {b"rsa-sha2-256": SHA256(), b"rsa-sha2-512": SHA512()}
+"""What an RSA key signs with, and what is hashed with it."""
+
 _CURVE_HASHES = {256: SHA256(), 384: SHA384(), 521: SHA512()}
 
 _LARGEST = 2048
@@ -58,7 +60,7 @@ def verify(key: bytes, signature: bytes, message: bytes) -> Attestation | None:
     keyType = keyTypeOf(key)
     reader = Reader(signature)
     algorithm, proof = reader.string(), reader.string()
-    if algorithm not in (_RSA_HASHES if keyType == b"ssh-rsa" else (keyType,)):
+    if algorithm not in (RSA_HASHES if keyType == b"ssh-rsa" else (keyType,)):
         raise ValueError("the signature's algorithm is not the key's")
     attestation = None
     if isSecurityKey(key):
@@ -82,7 +84,7 @@ def verify(key: bytes, signature: bytes, message: bytes) -> Attestation | None:
 def _verify(key: bytes, algorithm: bytes, proof: bytes, message: bytes) -> None:
     verifier = loadKey(key)
     if isinstance(verifier, RSAPublicKey):
-        verifier.verify(proof, message, PKCS1v15(), _RSA_HASHES[algorithm])
+        verifier.verify(proof, message, PKCS1v15(), RSA_HASHES[algorithm])
     elif isinstance(verifier, EllipticCurvePublicKey):
         reader = Reader(proof)
         r, s = (int.from_bytes(reader.string(), "big") for _ in "rs")

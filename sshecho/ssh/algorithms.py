@@ -12,6 +12,16 @@ from typing import NamedTuple
 from sshecho.cred.certificate import LARGEST_CERTIFICATE, certified
 from sshecho.ssh.packets.keyexchange import METHODS
 
+HOST_SIGNATURES = (
+    b"ssh-ed25519",
+    b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521",
+    b"rsa-sha2-512",
+    b"rsa-sha2-256",
+)
+"""What the host keys may sign with."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -21,11 +31,15 @@ class Policy:
         keyExchanges: how the two sides agree on keys (RFC 4253, section 7).
         ciphers: encryption (RFC 5647, RFC 4344, OpenSSH PROTOCOL.chacha20poly1305).
         macs: integrity, for ciphers that have none (RFC 6668, OpenSSH PROTOCOL, section 1.5).
+        hostSignatures: what the host keys may sign with, as far as there are such keys.
+        compressions: what makes less of a payload (RFC 4253, section 6.2).
     """
 
     keyExchanges: tuple[bytes, ...]
     ciphers: tuple[bytes, ...]
     macs: tuple[bytes, ...]
+    hostSignatures: tuple[bytes, ...] = HOST_SIGNATURES
+    compressions: tuple[bytes, ...] = (b"none",)
 
 
 MODERN = Policy(
@@ -65,16 +79,6 @@ primes nobody chose, and HMACs from before a packet was encrypted first."""
 
 POLICIES = {"modern": MODERN, "compatible": COMPATIBLE}
 """What ``--algorithms`` chooses from."""
-
-HOST_SIGNATURES = (
-    b"ssh-ed25519",
-    b"ecdsa-sha2-nistp256",
-    b"ecdsa-sha2-nistp384",
-    b"ecdsa-sha2-nistp521",
-    b"rsa-sha2-512",
-    b"rsa-sha2-256",
-)
-"""What the host keys may sign with."""
 
 USER_SIGNATURES = {
     b"ssh-ed25519": b"ssh-ed25519",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 from twisted.conch.ssh.service import SSHService
 from twisted.cred.portal import Portal
@@ -11,7 +12,7 @@ from twisted.internet.protocol import Factory
 
 from sshecho.service.gatekeeper import Gatekeeper
 from sshecho.service.refusal import Refusal
-from sshecho.ssh.algorithms import HOST_SIGNATURES, MODERN, Policy
+from sshecho.ssh.algorithms import MODERN, USER_SIGNATURES, Policy
 from sshecho.ssh.connection import Connection
 from sshecho.ssh.hostkeys import HostKey
 from sshecho.ssh.transport import Transport
@@ -28,6 +29,9 @@ class EchoSSHFactory(Factory):
         gate: who may come in.
         policy: what connections may be protected with.
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
+
+    Attributes:
+        extensions: what clients are told of us (RFC 8308).
     """
 
     protocol: Callable[[], Transport] = Transport  # type: ignore[assignment]  # as factories build
@@ -47,6 +51,7 @@ class EchoSSHFactory(Factory):
         self.portal = portal
         self.clock = clock
         self.banner = banner
+        self.extensions = MappingProxyType({b"server-sig-algs": b",".join(USER_SIGNATURES)})
         self._policy = policy
         self._gate = gate
         self.useHostKeys(hostKeys)
@@ -57,7 +62,7 @@ class EchoSSHFactory(Factory):
             name: (host.key, host.key.public().blob())
             for host in hostKeys
             for name in host.key.supportedSignatureAlgorithms()
-            if name in HOST_SIGNATURES
+            if name in self._policy.hostSignatures
         }
 
     def buildProtocol(self, addr: IAddress | None) -> Transport | Refusal:  # type: ignore[override]
@@ -70,6 +75,7 @@ class EchoSSHFactory(Factory):
         transport.supportedKeyExchanges = self._policy.keyExchanges
         transport.supportedCiphers = self._policy.ciphers
         transport.supportedMACs = self._policy.macs
+        transport.supportedCompressions = self._policy.compressions
         transport.signers = self._signers
         transport.supportedPublicKeys = tuple(self._signers)
         transport.visit = visit

@@ -12,6 +12,7 @@ from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.connection import MSG_GLOBAL_REQUEST
 from twisted.conch.ssh.transport import (
     DISCONNECT_BY_APPLICATION,
+    DISCONNECT_COMPRESSION_ERROR,
     DISCONNECT_CONNECTION_LOST,
     DISCONNECT_KEY_EXCHANGE_FAILED,
     DISCONNECT_MAC_ERROR,
@@ -32,7 +33,6 @@ from sshecho.service.closing import SERVER_ENDS, until, untilQuiet
 from sshecho.service.limits import PROBES, Limits
 from sshecho.service.sockets import LARGEST_READ, SMALL_READ, readAtMost, unsent
 from sshecho.service.visit import Visit
-from sshecho.ssh.algorithms import USER_SIGNATURES
 from sshecho.ssh.packets.errors import ProtocolError
 from sshecho.ssh.packets.server import ServerTransport
 from sshecho.ssh.packets.transport import REKEY_INTERVAL
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from sshecho.ssh.factory import EchoSSHFactory
     from sshecho.ssh.login import Login
 
-_EXTENSIONS = MappingProxyType({b"server-sig-algs": b",".join(USER_SIGNATURES)})
 _FIRST_OF_CONNECTION = 80
 _LARGEST_FROM_USERS = 256 * 1024  # bytes of a packet, as in OpenSSH: commands can be long
 _MOST_BEFORE_LOGIN = 1 << 20  # bytes: a login needs a few thousand
@@ -54,6 +53,7 @@ _BROKEN = (
     DISCONNECT_PROTOCOL_ERROR,
     DISCONNECT_KEY_EXCHANGE_FAILED,
     DISCONNECT_MAC_ERROR,
+    DISCONNECT_COMPRESSION_ERROR,
     DISCONNECT_SERVICE_NOT_AVAILABLE,
     DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED,
 )
@@ -321,7 +321,7 @@ class Transport(ServerTransport):
         """
         self.visit.secured()
         if self._peerSupportsExtensions:
-            self.extensions = _EXTENSIONS
+            self.extensions = self.factory.extensions
             self.sendExtInfo(list(self.extensions.items()))
 
     def getPeer(self) -> SSHTransportAddress:

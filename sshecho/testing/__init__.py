@@ -1,1 +1,1 @@
-"""x."""
+"""A server for people who test SSH clients."""

@@ -23,14 +23,20 @@ class Group:
     generator: int = GENERATOR
 
 
-@cache
 def group(bits: int) -> Group:
-    """Return RFC 3526's group of so many bits: 2048 (group 14), 3072 (15) or 4096 (16).
+    """Return RFC 3526's group of so many bits: 2048 (group 14), 3072 (15) or 4096 (16)."""
+    return groupOfPi(bits, _TO_BE_PRIME[bits])
 
-    Its prime is 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + k), for the least k that
-    makes the prime safe.
+
+@cache
+def groupOfPi(bits: int, toBePrime: int) -> Group:
+    """Return a group whose prime is 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + k).
+
+    Args:
+        bits: n.
+        toBePrime: k, the least that makes the prime safe.
     """
-    middle = (_pi(bits) >> 130) + _TO_BE_PRIME[bits]
+    middle = (_pi(bits) >> 130) + toBePrime
     return Group(2**bits - 2 ** (bits - 64) - 1 + (middle << 64))
 
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -181,23 +181,46 @@ class ChaCha20Poly1305:
         return self._body.update(packet[4:-16])
 
 
-class CtrEncryptThenMac:
-    """AES in counter mode (RFC 4344), and an HMAC of what was encrypted (OpenSSH PROTOCOL, 1.5).
+class Crypt(NamedTuple):
+    """A cipher under a key, for those that need a MAC beside them.
+
+    Attributes:
+        block: the bytes that what is encrypted has to be a multiple of.
+        encrypt: encrypts what comes next.
+        decrypt: decrypts what comes next.
+    """
+
+    block: int
+    encrypt: Callable[[bytes], bytes]
+    decrypt: Callable[[bytes], bytes]
+
+
+def counter(key: bytes, iv: bytes) -> Crypt:
+    """Return AES in counter mode (RFC 4344).
 
     Args:
         key: 16, 24 or 32 bytes.
         iv: 16 bytes.
+    """
+    crypt = Cipher(AES(key), CTR(iv)).encryptor().update  # which decrypts as well
+    return Crypt(_BLOCK, crypt, crypt)
+
+
+class EncryptThenMac:
+    """A cipher, and an HMAC of what was encrypted (OpenSSH PROTOCOL, 1.5).
+
+    Args:
+        crypt: the cipher.
         macKey: as many bytes as a digest has.
         digest: the name of the HMAC's hash, for hashlib.
     """
 
-    __slots__ = ("_cipher", "_digest", "_macKey", "tag")
-    block = _BLOCK
+    __slots__ = ("_decrypt", "_digest", "_encrypt", "_macKey", "block", "tag")
     counted = 0
     head = 4
 
-    def __init__(self, key: bytes, iv: bytes, macKey: bytes, digest: str) -> None:
-        self._cipher = Cipher(AES(key), CTR(iv)).encryptor()  # which decrypts as well
+    def __init__(self, crypt: Crypt, macKey: bytes, digest: str) -> None:
+        self.block, self._encrypt, self._decrypt = crypt
         self._macKey = macKey
         self._digest = digest
         self.tag = len(macKey)
@@ -207,7 +230,7 @@ class CtrEncryptThenMac:
 
     def seal(self, sequence: int, length: bytes, body: bytes) -> tuple[bytes, ...]:
         """Encrypt the body, and authenticate it with its length."""
-        sealed = length + self._cipher.update(body)
+        sealed = length + self._encrypt(body)
         return sealed, self._mac(sequence, sealed)
 
     def length(self, sequence: int, head: bytes) -> int:
@@ -219,29 +242,32 @@ class CtrEncryptThenMac:
         sealed = packet[: -self.tag]
         if not hmac.compare_digest(self._mac(sequence, sealed), packet[-self.tag :]):
             raise _forged()
-        return self._cipher.update(sealed[4:])
+        return self._decrypt(sealed[4:])
 
 
-class CtrEncryptAndMac(CtrEncryptThenMac):
-    """AES in counter mode, and an HMAC of what was not yet encrypted (RFC 4253, section 6.4)."""
+class EncryptAndMac(EncryptThenMac):
+    """A cipher, and an HMAC of what was not yet encrypted (RFC 4253, section 6.4)."""
 
-    __slots__ = ("_head",)
+    __slots__ = ("_head", "head")
     counted = 4
-    head = _BLOCK
+
+    def __init__(self, crypt: Crypt, macKey: bytes, digest: str) -> None:
+        super().__init__(crypt, macKey, digest)
+        self.head = crypt.block
 
     def seal(self, sequence: int, length: bytes, body: bytes) -> tuple[bytes, ...]:
         """Encrypt the length and the body, and authenticate both."""
         packet = length + body
-        return self._cipher.update(packet), self._mac(sequence, packet)
+        return self._encrypt(packet), self._mac(sequence, packet)
 
     def length(self, sequence: int, head: bytes) -> int:
         """Decrypt the first block, and read the length field in it."""
-        self._head = self._cipher.update(head)
+        self._head = self._decrypt(head)
         return int.from_bytes(self._head[:4], "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
         """Decrypt the rest, and see whether the MAC is right."""
-        opened = self._head + self._cipher.update(packet[_BLOCK : -self.tag])
+        opened = self._head + self._decrypt(packet[self.head : -self.tag])
         if not hmac.compare_digest(self._mac(sequence, opened), packet[-self.tag :]):
             raise _forged()
         return opened[4:]
@@ -255,11 +281,13 @@ class Encryption:
         keySize: bytes of its key.
         ivSize: bytes of its first initialisation vector.
         authenticated: what protects with it alone; None if it needs a MAC beside it.
+        crypt: begins it with a key and a vector, if it needs a MAC.
     """
 
     keySize: int
     ivSize: int
     authenticated: Callable[[bytes, bytes], Protection] | None = None
+    crypt: Callable[[bytes, bytes], Crypt] = counter
 
 
 @dataclass(frozen=True)
@@ -268,11 +296,11 @@ class Mac:
 
     Attributes:
         digest: the name of its hash, for hashlib.
-        protection: what protects with it and AES in counter mode.
+        protection: what protects with it and a cipher.
     """
 
     digest: str
-    protection: Callable[[bytes, bytes, bytes, str], Protection]
+    protection: Callable[[Crypt, bytes, str], Protection]
 
 
 CIPHERS = {
@@ -286,10 +314,10 @@ CIPHERS = {
 """Encryption by its name on the wire."""
 
 MACS = {
-    b"hmac-sha2-256-etm@openssh.com": Mac("sha256", CtrEncryptThenMac),
-    b"hmac-sha2-512-etm@openssh.com": Mac("sha512", CtrEncryptThenMac),
-    b"hmac-sha2-256": Mac("sha256", CtrEncryptAndMac),
-    b"hmac-sha2-512": Mac("sha512", CtrEncryptAndMac),
+    b"hmac-sha2-256-etm@openssh.com": Mac("sha256", EncryptThenMac),
+    b"hmac-sha2-512-etm@openssh.com": Mac("sha512", EncryptThenMac),
+    b"hmac-sha2-256": Mac("sha256", EncryptAndMac),
+    b"hmac-sha2-512": Mac("sha512", EncryptAndMac),
 }
 """Integrity by its name on the wire, for the ciphers that have none of their own."""
 
@@ -311,4 +339,4 @@ def protect(cipher: bytes, mac: bytes, derive: Callable[[str, int], bytes]) -> P
         return encryption.authenticated(key, iv)
     integrity = MACS[mac]
     macKey = derive("mac", hashlib.new(integrity.digest).digest_size)
-    return integrity.protection(key, iv, macKey, integrity.digest)
+    return integrity.protection(encryption.crypt(key, iv), macKey, integrity.digest)

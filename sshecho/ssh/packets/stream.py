@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from twisted.conch.ssh.transport import DISCONNECT_PROTOCOL_ERROR
 
@@ -23,7 +23,8 @@ class Incoming:
     Attributes:
         sequence: the number of the next packet.
         carried: bytes that came under the present key.
-        largest: bytes that a packet may have.
+        largest: bytes that a packet may have, and what it inflates to.
+        inflate: undoes compression, of a payload of at most so many bytes; None without any.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Incoming:
         "_protection",
         "_wanted",
         "carried",
+        "inflate",
         "largest",
         "sequence",
     )
@@ -46,6 +48,7 @@ class Incoming:
         self.sequence = 0
         self.carried = 0
         self.largest = LARGEST
+        self.inflate: Callable[[bytes, int], bytes] | None = None
 
     def protectWith(self, protection: Protection, *, recount: bool) -> None:
         """Change the key, from the next packet on.
@@ -100,7 +103,11 @@ class Incoming:
             self.carried += size
             self.sequence = (self.sequence + 1) & _SEQUENCES
             self._length = 0
-            yield body[1], body[2:-padding]
+            if self.inflate is None:
+                yield body[1], body[2:-padding]
+            else:
+                payload = self.inflate(body[1:-padding], self.largest)
+                yield payload[0], payload[1:]
         self._held = end - start
         self._pieces = [buffer[start:]] if start < end else []
 
@@ -123,14 +130,16 @@ class Outgoing:
     Attributes:
         sequence: the number of the next packet.
         carried: bytes that went out under the present key.
+        deflate: compresses a payload; None without compression.
     """
 
-    __slots__ = ("_protection", "carried", "sequence")
+    __slots__ = ("_protection", "carried", "deflate", "sequence")
 
     def __init__(self) -> None:
         self._protection: Protection = Clear()
         self.sequence = 0
         self.carried = 0
+        self.deflate: Callable[[bytes], bytes] | None = None
 
     def protectWith(self, protection: Protection, *, recount: bool) -> None:
         """Change the key, from the next packet on; see `Incoming.protectWith`."""
@@ -141,6 +150,9 @@ class Outgoing:
 
     def packet(self, number: int, payload: bytes) -> tuple[bytes, ...]:
         """Return a message's packet, in pieces that are to be joined."""
+        if self.deflate is not None:
+            deflated = self.deflate(b"%c%b" % (number, payload))
+            number, payload = deflated[0], deflated[1:]
         protection = self._protection
         block = protection.block
         padding = block - (protection.counted + 2 + len(payload)) % block

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted import __version__ as version
 from twisted.conch.ssh.address import SSHTransportAddress
@@ -38,6 +38,9 @@ from sshecho.ssh.packets.protection import CIPHERS, MACS, Protection, protect
 from sshecho.ssh.packets.stream import Incoming, Outgoing
 from sshecho.ssh.packets.writing import writeNow
 from sshecho.wire import Reader
+
+if TYPE_CHECKING:
+    from sshecho.ssh.packets.compression import Compression
 
 REKEY_INTERVAL = 3600
 """Seconds after which keys that carried something are changed (RFC 4253, section 9)."""
@@ -122,6 +125,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     supportedPublicKeys: Names = ()
     supportedCiphers: Names = tuple(CIPHERS)
     supportedMACs: Names = tuple(MACS)
+    supportedCompressions: Names = (b"none",)
     rekeyLimit = Limits.rekeyLimit
 
     gotVersion = False
@@ -146,6 +150,7 @@ class SSHTransport(Protocol, TimeoutMixin):
     _due: frozenset[int] | None = frozenset([MSG_KEXINIT])  # of the other side's key exchange
     _ignoreGuess = False
     _nextIncoming: Protection
+    _compression: Compression | None = None  # of our keys; None where none was ever offered
     _method: Method
     ourKexInitPayload: bytes
     otherKexInitPayload: bytes
@@ -409,12 +414,13 @@ class SSHTransport(Protocol, TimeoutMixin):
         elif self.sessionID is None:
             said = (negotiation.EXTENSIONS_SERVER, negotiation.STRICT_SERVER)
         ciphers, macs = tuple(self.supportedCiphers), tuple(self.supportedMACs)
+        compressions = tuple(self.supportedCompressions)
         return Offer(
             (*self.supportedKeyExchanges, *said),
             tuple(self.supportedPublicKeys),
             (ciphers, ciphers),
             (macs, macs),
-            ((b"none",), (b"none",)),
+            (compressions, compressions),
         )
 
     def ssh_KEXINIT(self, packet: bytes) -> None:
@@ -461,11 +467,28 @@ class SSHTransport(Protocol, TimeoutMixin):
         self._due = frozenset([MSG_NEWKEYS])
         self._send(MSG_NEWKEYS, b"")
         self.outgoing.protectWith(outgoing, recount=self.strictKeyExchange)
+        if any(name != b"none" for name in self.supportedCompressions):
+            self._compress()
         if first:
             self.firstKeysAgreed()
         held, self._held = self._held or [], None
         for number, payload in held:
             self.sendPacket(number, payload)
+
+    def _compress(self) -> None:
+        """Compress as was agreed on, our side first; none is in use unless one was offered."""
+        from sshecho.ssh.packets.compression import Compression  # which most servers never need
+
+        ways = (self._next.toServer, self._next.toClient)
+        out, into = ways if self.isClient else reversed(ways)
+        before = self._compression
+        self._compression = Compression(
+            out.compression,
+            into.compression,
+            isClient=self.isClient,
+            loggedIn=before is not None and before.loggedIn,
+        )
+        self.outgoing.deflate = self._compression.deflate
 
     def firstKeysAgreed(self) -> None:
         """Say what is to be said before anything else under the first keys."""
@@ -488,6 +511,8 @@ class SSHTransport(Protocol, TimeoutMixin):
         if packet:
             raise ProtocolError(DISCONNECT_PROTOCOL_ERROR, "malformed NEWKEYS")
         self.incoming.protectWith(self._nextIncoming, recount=self.strictKeyExchange)
+        if self._compression is not None:
+            self.incoming.inflate = self._compression.inflate
         self.agreed = self._next
         self._due = None
         self.ourKexInitPayload = self.otherKexInitPayload = b""  # idle connections are many

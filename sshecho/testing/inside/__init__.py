@@ -1,0 +1,11 @@
+"""The server's process: what runs behind a test's `Server`, one process each.
+
+- `process`: begins and ends with the test's process.
+- `orders`: does what the test asks for.
+- `house`: puts the parts together, in place of `sshecho.tap`.
+- `settings`: what the server offers and how it behaves, as the test has it.
+- `papers`: the files that a client needs: keys, known hosts, a configuration for ssh.
+- `doors`: the doors' protocols, which keep in mind what they see.
+- `recorder`: what was seen, for the test to look at.
+- `dictation`: the application, which answers as the test has dictated.
+"""
