@@ -54,16 +54,20 @@ class EchoAvatar:
         """Nothing to let go of: an echo keeps nothing."""
 
 
+Avatars = Mapping[type[Interface], Callable[[bytes], Avatar]]
+"""For each interface that a door may ask for, what makes its avatar: a callable of the user's
+name."""
+
+
 @implementer(IRealm)
 class Realm:
     """Makes avatars.
 
     Args:
-        avatars: for each interface that a door may ask for, what makes its avatar: a callable
-            of the user's name.
+        avatars: all that it has.
     """
 
-    def __init__(self, avatars: Mapping[type[Interface], Callable[[bytes], Avatar]]) -> None:
+    def __init__(self, avatars: Avatars) -> None:
         self._avatars = avatars
 
     def requestAvatar(

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sshecho.session import endInput
+from sshecho.wire import Reader
 
 if TYPE_CHECKING:
     from sshecho.ssh.connection import Connection
@@ -166,6 +167,13 @@ class Channel(SSHChannel):
         if self._end is None or self._end[0] != b"exit-status":
             return None
         return int.from_bytes(self._end[1], "big")
+
+    @property
+    def exitSignal(self) -> bytes | None:
+        """The name of the signal that the client was told of; None when there was none."""
+        if self._end is None or self._end[0] != b"exit-signal":
+            return None
+        return Reader(self._end[1]).string()
 
     # What the application does: the rest of ITransport is Conch's.
 

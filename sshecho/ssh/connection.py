@@ -193,7 +193,7 @@ class Connection(SSHConnection):
             channel.abortConnection()
             return False
         channel.localWindowLeft -= size
-        if channel.localWindowLeft < channel.localWindowSize // 2:
+        if channel.localWindowLeft <= channel.localWindowSize // 2:
             self.adjustWindow(channel, channel.localWindowSize - channel.localWindowLeft)
         return True
 

@@ -31,6 +31,7 @@ class EchoSSHFactory(Factory):
         banner: returns what is to be read before the login, in UTF-8; nothing is shown if empty.
 
     Attributes:
+        policy: what connections to come may be protected with.
         extensions: what clients are told of us (RFC 8308).
     """
 
@@ -52,7 +53,7 @@ class EchoSSHFactory(Factory):
         self.clock = clock
         self.banner = banner
         self.extensions = MappingProxyType({b"server-sig-algs": b",".join(USER_SIGNATURES)})
-        self._policy = policy
+        self.policy = policy
         self._gate = gate
         self.useHostKeys(hostKeys)
 
@@ -60,9 +61,9 @@ class EchoSSHFactory(Factory):
         """Show these host keys to the connections to come; the others keep what they know."""
         self._signers = {
             name: (host.key, host.key.public().blob())
+            for name in self.policy.hostSignatures
             for host in hostKeys
-            for name in host.key.supportedSignatureAlgorithms()
-            if name in self._policy.hostSignatures
+            if name in host.key.supportedSignatureAlgorithms()
         }
 
     def buildProtocol(self, addr: IAddress | None) -> Transport | Refusal:  # type: ignore[override]
@@ -72,10 +73,10 @@ class EchoSSHFactory(Factory):
             return visit
         transport = Factory.buildProtocol(self, addr)
         assert isinstance(transport, Transport)
-        transport.supportedKeyExchanges = self._policy.keyExchanges
-        transport.supportedCiphers = self._policy.ciphers
-        transport.supportedMACs = self._policy.macs
-        transport.supportedCompressions = self._policy.compressions
+        transport.supportedKeyExchanges = self.policy.keyExchanges
+        transport.supportedCiphers = self.policy.ciphers
+        transport.supportedMACs = self.policy.macs
+        transport.supportedCompressions = self.policy.compressions
         transport.signers = self._signers
         transport.supportedPublicKeys = tuple(self._signers)
         transport.visit = visit

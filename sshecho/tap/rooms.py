@@ -9,11 +9,10 @@ from functools import partial
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
-from zope.interface import Interface
 
 from sshecho.cred.chain import makePortal
 from sshecho.cred.files import FileChecker
-from sshecho.cred.realm import Avatar, EchoAvatar, IProtocolAvatar, Realm
+from sshecho.cred.realm import Avatars, EchoAvatar, IProtocolAvatar, Realm
 from sshecho.echo import Echo
 from sshecho.line import LineFactory
 from sshecho.service.application import loadApplication
@@ -29,7 +28,6 @@ from sshecho.tap.options import Options
 
 Readers = list[Callable[[], None]]
 """What reads files again; see `sshecho.service.reload`."""
-Avatars = dict[type[Interface], Callable[[bytes], Avatar]]
 
 
 @dataclass
@@ -72,7 +70,7 @@ def makeRooms(
         IProtocolAvatar: partial(EchoAvatar, application=application),
         IConchUser: partial(SSHAvatar, application=application, greeting=greeting),
     }
-    portal = makePortal(Realm(avatars | (others or {})), config["credInterfaces"])
+    portal = makePortal(Realm({**avatars, **(others or {})}), config["credInterfaces"])
 
     def readHostKeys(*, make: bool) -> list[HostKey]:
         try:

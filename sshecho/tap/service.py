@@ -48,6 +48,7 @@ def makeService(
         from twisted.internet import reactor as theReactor
 
         reactor = IReactorCore(theReactor)
+    from sshecho.cred.realm import Avatars
     from sshecho.service.auditlog import AuditLog
     from sshecho.service.descriptors import reserveDescriptors
     from sshecho.service.gate import Gate
@@ -55,7 +56,7 @@ def makeService(
     from sshecho.service.reload import readAgain, tellAllRead
     from sshecho.service.signals import OnSignal
     from sshecho.service.welcome import welcome
-    from sshecho.tap.rooms import Avatars, makeRooms
+    from sshecho.tap.rooms import makeRooms
 
     clock = IReactorTime(reactor)
     limits = reserveDescriptors(config["limits"])
@@ -72,7 +73,7 @@ def makeService(
         from sshecho.web.overview import GateOverview
 
         overview = GateOverview(gate, crew)
-        others[IResource] = pages(overview, clock)
+        others = {IResource: pages(overview, clock)}
     rooms = makeRooms(config, gate, clock, others)
     if crew is None:
         doors = _doors(config, reactor, gate, rooms)

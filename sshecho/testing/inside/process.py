@@ -44,9 +44,13 @@ def main(link: int, calls: int) -> None:
         if os.getppid() != parent:
             end()
 
-    house.calls.link = Link(watched, socket.socket(fileno=calls), house.calls.received, bool)
+    house.calls.link = Link(watched, socket.socket(fileno=calls), house.calls.received, _noMatter)
     orders.link = Link(watched, socket.socket(fileno=link), orders.received, end)
     looking = LoopingCall(look)
     looking.clock = IReactorTime(reactor)
     looking.start(_LOOK)
     reactor.run()
+
+
+def _noMatter() -> None:
+    """Do nothing: when the calls' link is closed, so is the other."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sshecho.service.limits import OPTIONS, Limits
 from sshecho.ssh.algorithms import MODERN
-from sshecho.ssh.packets.keyexchange import METHODS
-from sshecho.ssh.packets.protection import CIPHERS, MACS
 from sshecho.ssh.terminal import GREETING
 from sshecho.ssh.transport import Transport
+from sshecho.testing.algorithms import ALGORITHMS
 from sshecho.testing.faults import parseFault
 from sshecho.testing.faults.fault import Fault
-from sshecho.testing.inside.hostkeys import HOST_KEYS
 
 AUTH_METHODS = ("publickey", "password", "keyboard-interactive", "none")
-_LEAST_PACKET, _MOST_WINDOW = 1, (1 << 32) - 1
-_LONGEST_VERSION = 253
+"""How one may log in: ``none`` is for the user ``anonymous``."""
+_VERSION = re.compile(r"SSH-[!-~ ]{1,249}", re.ASCII)
+_MOST = (1 << 32) - 1
+
+
+def _texts(names: Sequence[bytes]) -> tuple[str, ...]:
+    return tuple(name.decode() for name in names)
 
 
 @dataclass(frozen=True)
@@ -40,65 +44,101 @@ class Settings:
         users: passwords of users.
         authorized_keys: lines of authorized_keys files of users.
         faults: faults in force.
-        limits: limits of the doors.
+        limits: limits of the doors; keepalives are off, for clients that a debugger has stopped.
     """
 
-    kex: tuple[bytes, ...] = MODERN.keyExchanges
-    ciphers: tuple[bytes, ...] = MODERN.ciphers
-    macs: tuple[bytes, ...] = MODERN.macs
-    compression: tuple[bytes, ...] = (b"none",)
-    host_keys: tuple[bytes, ...] = (b"ssh-ed25519",)
-    version: bytes = Transport.ourVersionString
-    auth_methods: tuple[bytes, ...] = (b"publickey", b"password", b"keyboard-interactive")
+    kex: tuple[str, ...] = _texts(MODERN.keyExchanges)
+    ciphers: tuple[str, ...] = _texts(MODERN.ciphers)
+    macs: tuple[str, ...] = _texts(MODERN.macs)
+    compression: tuple[str, ...] = ("none",)
+    host_keys: tuple[str, ...] = ("ssh-ed25519",)
+    version: str = Transport.ourVersionString.decode()
+    auth_methods: tuple[str, ...] = AUTH_METHODS[:-1]
     window: int = 1 << 17
     packet: int = 1 << 15
-    banner: bytes = b""
-    greeting: bytes = GREETING
+    banner: str = ""
+    greeting: str = GREETING.decode()
     users: Mapping[str, str] = field(default_factory=dict)
     authorized_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(keepalive=None))
 
 
-def read(options: Mapping[str, Any]) -> Settings:
-    """Return the settings that options say.
+def readSettings(options: Mapping[str, Any]) -> Settings:
+    """Return the settings that options say; what they don't say is as usual.
+
+    Args:
+        options: attributes of Settings, and limits by the names of the command line's options.
 
     Raises:
-        ValueError: when one can't be; the text says which, and what can.
+        ValueError: when one can't be had; the text says which, and what can.
     """
-    settings = Settings()
-    known = {each.name for each in fields(Settings)} - {"limits"}
+    said: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     for name, value in options.items():
         try:
             if name in _LIMITS:
                 attribute, parse = _LIMITS[name]
-                settings = replace(settings, limits=replace(settings.limits, **{attribute: parse(value)}))
-            elif name in known:
-                settings = replace(settings, **{name: _READERS.get(name, _asIs)(value)})
+                limits[attribute] = parse(str(value))
+            elif name in _READERS:
+                said[name] = _READERS[name](value)
             else:
-                raise ValueError(f"there is no such option; there are {_list(known | {*_LIMITS})}")
-        except (ValueError, TypeError) as error:
+                known = ", ".join(sorted({*_READERS, *_LIMITS}))
+                raise ValueError(f"there is no such option; there are {known}")
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{name}: {error}") from None
-    return settings
+    usual = Settings()
+    return replace(usual, **said, limits=replace(usual.limits, **limits))
 
 
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _asIs(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has
-    return value
-
-
-def _names(known: Callable[[], Container[bytes]], all_: Callable[[], Iterable[bytes]]) -> Callable[[Any], tuple[bytes, ...]]:
-    def read(value: Any) -> tuple[bytes, ...]:
-        names = tuple(name.encode() for name in value)
+def _among(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    def read(names: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever JSON has
+        if isinstance(names, str) or not names:
+            raise ValueError("it is a list of names, and not an empty one")
         for name in names:
-            if name not in known():
-                there = ", ".join(each.decode() for each in all_())
-                raise ValueError(f"there is no {name.decode()}; there are {there}")
-        if not names:
-            raise ValueError("there has to be one at least")
-        return names
+            if name not in known:
+                raise ValueError(f"there is no {name!r}; there are {', '.join(known)}")
+        return tuple(names)
 
     return read
+
+
+def _number(least: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:  # noqa: ANN401
+        if not isinstance(value, int) or not least <= value <= _MOST:
+            raise ValueError(f"it is a whole number from {least} to {_MOST}")
+        return value
+
+    return read
+
+
+def _version(value: Any) -> str:  # noqa: ANN401
+    if not _VERSION.fullmatch(str(value)):
+        raise ValueError(
+            "it is SSH-, and up to 249 printable characters of ASCII, such as SSH-2.0-old"
+        )
+    return str(value)
+
+
+def _faults(values: Any) -> tuple[Fault, ...]:  # noqa: ANN401
+    if isinstance(values, str):
+        raise ValueError("it is a list of faults")
+    return tuple(map(parseFault, values))
+
+
+_LIMITS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    name.replace("-", "_"): (attribute, parse) for name, (attribute, parse, _) in OPTIONS.items()
+}
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    **{kind: _among(names) for kind, names in ALGORITHMS.items()},
+    "version": _version,
+    "auth_methods": _among(AUTH_METHODS),
+    "window": _number(0),
+    "packet": _number(1),
+    "banner": str,
+    "greeting": str,
+    "users": dict,
+    "authorized_keys": dict,
+    "faults": _faults,
+}
+assert {*_READERS} == {each.name for each in fields(Settings)} - {"limits"}

@@ -1,0 +1,224 @@
+"""Dictation: the application that answers commands as a test has dictated; all else it echoes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sshecho.echo import Echo
+from sshecho.session import ISessionTransport, Session
+
+_log = Logger()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a command is answered with.
+
+    Attributes:
+        stdout: bytes of standard output.
+        stderr: bytes of standard error.
+        exit_status: how the session ends, unless by a signal.
+        signal: the signal that it ends by.
+        after: seconds to wait before it.
+        at_eof: whether to wait before that for the end of what the client sends.
+    """
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    exit_status: int = 0
+    signal: str | None = None
+    after: float = 0.0
+    at_eof: bool = False
+
+
+def readReply(said: Mapping[str, Any]) -> Reply:
+    """Return the reply that a test has said; bytes travel as the characters of Latin-1."""
+    output = {name: said[name].encode("latin-1") for name in ("stdout", "stderr")}
+    return Reply(**{**said, **output})
+
+
+class Dictate(Protocol):
+    """Has a callable of the test's answer."""
+
+    def __call__(self, rule: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
+        """Return a Deferred of the reply that the callable of a rule has for a session's command.
+
+        It is None for an echo; and fails when the callable does.
+        """
+
+
+class Rule:
+    """What one command, or all that a pattern fits, are answered with.
+
+    Args:
+        number: its number.
+        said: the rule as the test says it: ``command`` or ``pattern``, ``flags`` and ``bytes``;
+            ``replies``, or None where a callable has them.
+
+    Raises:
+        ValueError: for a pattern that is none.
+    """
+
+    def __init__(self, number: int, said: Mapping[str, Any]) -> None:
+        self.number = number
+        self._command: bytes | None = None
+        if "command" in said:
+            self._command = said["command"].encode("latin-1")
+        else:
+            self._text = not said["bytes"]
+            pattern = said["pattern"] if self._text else said["pattern"].encode("latin-1")
+            self._pattern = re.compile(pattern, said["flags"])
+        replies: Sequence[Mapping[str, Any]] | None = said["replies"]
+        self._replies = None if replies is None else list(map(readReply, replies))
+
+    def fits(self, command: bytes) -> bool:
+        """Return whether it is for a command."""
+        if self._command is not None:
+            return command == self._command
+        whole = command.decode(errors="surrogateescape") if self._text else command
+        return self._pattern.fullmatch(whole) is not None
+
+    async def reply(self, dictate: Dictate, session: Session) -> Reply | None:
+        """Return the next reply, of which the last one stays; None for an echo."""
+        if self._replies is None:
+            said = await dictate(self.number, session)
+            return None if said is None else readReply(said)
+        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+
+class Rules:
+    """The rules of one server; of those that fit, the youngest counts.
+
+    Args:
+        clock: what time is counted with.
+        dictate: has callables answer.
+    """
+
+    def __init__(self, clock: IReactorTime, dictate: Dictate) -> None:
+        self.clock = clock
+        self.dictate = dictate
+        self._rules: list[Rule] = []
+
+    def add(self, said: Mapping[str, Any]) -> int:
+        """Add a rule, and return its number.
+
+        Raises:
+            ValueError: for a pattern that is none.
+        """
+        number = len(self._rules)
+        self._rules.append(Rule(number, said))
+        return number
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._rules.clear()
+
+    def find(self, command: bytes) -> Rule | None:
+        """Return the rule for a command, or None."""
+        return next((rule for rule in reversed(self._rules) if rule.fits(command)), None)
+
+    def __call__(self) -> Dictated:
+        """Return the application of a new session."""
+        return Dictated(self)
+
+
+@implementer(IHalfCloseableProtocol)
+class Dictated(Echo):
+    """Answers a command, or each line at a terminal, as was dictated; all else it echoes.
+
+    Args:
+        rules: what was dictated.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._answering: Deferred[None] | None = None
+        self._eof: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        """Answer the command, or begin to echo."""
+        self.link = cast(ISessionTransport, self.transport)
+        command = self.link.session.command
+        rule = None if command is None else self._rules.find(command)
+        if rule is None:
+            super().connectionMade()
+        else:
+            self._begin(self._answerCommand(rule))
+
+    def dataReceived(self, data: bytes) -> None:
+        """Echo it; but at a terminal a line is a command."""
+        session = self.link.session
+        if session.command is not None:
+            return
+        rule = None if session.pty is None else self._rules.find(data.removesuffix(b"\n"))
+        if rule is None:
+            super().dataReceived(data)
+        else:
+            self._begin(self._answerLine(rule, data))
+
+    def readConnectionLost(self) -> None:
+        """Nothing more will come: a command that was waiting for that is answered now."""
+        if self.link.session.command is None:
+            super().readConnectionLost()
+        elif not self._eof.called:
+            self._eof.callback(None)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """Answer no more."""
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def _begin(self, answer: Any) -> None:  # noqa: ANN401 - a coroutine
+        self._answering = Deferred.fromCoroutine(answer)
+        self._answering.addErrback(self._broke)
+
+    def _broke(self, reason: Failure) -> None:
+        if not reason.check(CancelledError):
+            why = reason.getErrorMessage()
+            _log.error("A command could not be answered: {why}", why=why)
+            self.link.writeError(f"{why}\n".encode())
+            self.link.exit(_BROKEN)
+
+    async def _answerCommand(self, rule: Rule) -> None:
+        reply = await rule.reply(self._rules.dictate, self.link.session)
+        if reply is None:
+            super().connectionMade()
+            return
+        if reply.at_eof:
+            await self._eof
+        await self._say(reply)
+        if reply.signal is None:
+            self.link.exit(reply.exit_status)
+        else:
+            self.link.endBySignal(reply.signal.encode())
+
+    async def _answerLine(self, rule: Rule, line: bytes) -> None:
+        self.link.pauseProducing()  # the next line waits for the answer to this one
+        reply = await rule.reply(self._rules.dictate, self.link.session)
+        if reply is None:
+            super().dataReceived(line)
+        else:
+            await self._say(reply)
+        self.link.resumeProducing()
+
+    async def _say(self, reply: Reply) -> None:
+        if reply.after:
+            await deferLater(self._rules.clock, reply.after)
+        if reply.stdout:
+            self.link.write(reply.stdout)
+        if reply.stderr:
+            self.link.writeError(reply.stderr)
+
+
+_BROKEN = 255
+"""The exit status of a command whose answer could not be had."""

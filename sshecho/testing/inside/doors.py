@@ -1,0 +1,202 @@
+"""The doors' protocols: as the settings have them, and with a memory of what they see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.conch.ssh.channel import SSHChannel
+from twisted.python.failure import Failure
+
+from sshecho.linesession import LineSession
+from sshecho.session import Session
+from sshecho.ssh.packets import negotiation
+from sshecho.ssh.packets.negotiation import Offer
+from sshecho.testing.faulty.connection import FaultyConnection
+from sshecho.testing.faulty.line import FaultyLine
+from sshecho.testing.faulty.session import FaultySession
+from sshecho.testing.faulty.transport import FaultyTransport
+from sshecho.testing.faulty.userauth import FaultyUserAuth
+from sshecho.wire import onlyString
+
+if TYPE_CHECKING:
+    from sshecho.testing.inside.house import House
+
+MOST_KEPT = 64 * 1024
+"""Bytes of a session's input that are kept."""
+
+
+class SeenTransport(FaultyTransport):
+    """The SSH door's transport."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.inForce)
+        self.house = house
+        self.offered: Offer | None = None
+
+    def connectionMade(self) -> None:
+        """Begin, by the name that the settings have."""
+        self.ourVersionString = self.house.settings.version.encode()
+        self.house.recorder.connections.append(self)
+        super().connectionMade()
+
+    def ssh_KEXINIT(self, packet: bytes) -> None:
+        """Keep what the client offers, and go on."""
+        if self.offered is None:
+            self.offered = negotiation.read(packet)
+        super().ssh_KEXINIT(packet)
+
+
+class SeenUserAuth(FaultyUserAuth):
+    """The login at the SSH door."""
+
+    transport: SeenTransport
+    passwordDelay = 0  # tests have no time to lose
+
+    def serviceStarted(self) -> None:
+        """Begin, with the methods that the settings have."""
+        super().serviceStarted()
+        methods = [name.encode() for name in self.transport.house.settings.auth_methods]
+        self._methods = [name for name in methods if name != b"none"]
+        self._anonymous = b"none" in methods
+
+
+class SeenSession(FaultySession):
+    """A session at the SSH door.
+
+    Attributes:
+        requests: what was asked of it, in order: the name, and whether it was granted.
+        signals: names of signals that came.
+        windows: sizes of the terminal, the first and those after it: columns and rows.
+        input: the first bytes that came.
+        eof: whether the client has said that there are no more.
+        subsystem: the name of the one that was asked for.
+        open: whether it is not over.
+    """
+
+    conn: SeenConnection
+
+    def channelOpen(self, specificData: bytes) -> None:
+        """Begin to wait for requests."""
+        super().channelOpen(specificData)
+        self.requests: list[tuple[str, bool]] = []
+        self.signals: list[str] = []
+        self.windows: list[tuple[int, int]] = []
+        self.input = b""
+        self.eof = False
+        self.subsystem: str | None = None
+        self.open = True
+        self.conn.transport.house.recorder.sessions.append(self)
+
+    def requestReceived(self, requestType: bytes, data: bytes) -> bool:
+        """Keep what is asked, and answer."""
+        granted = False
+        try:
+            granted = bool(super().requestReceived(requestType, data))
+        finally:
+            self.requests.append((requestType.decode(errors="backslashreplace"), granted))
+        return granted
+
+    def request_signal(self, data: bytes) -> bool:
+        """Keep the signal's name."""
+        self.signals.append(onlyString(data).decode(errors="backslashreplace"))
+        return super().request_signal(data)
+
+    def request_pty_req(self, data: bytes) -> bool:
+        """Keep the terminal's size."""
+        return super().request_pty_req(data) and self._keepWindow()
+
+    def request_window_change(self, data: bytes) -> bool:
+        """Keep the terminal's new size."""
+        return super().request_window_change(data) and self._keepWindow()
+
+    def _keepWindow(self) -> bool:
+        assert self.session.pty is not None
+        self.windows.append((self.session.pty.columns, self.session.pty.rows))
+        return True
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep the first of it, and pass it on."""
+        self.input += data[: MOST_KEPT - len(self.input)]
+        super().dataReceived(data)
+
+    def eofReceived(self) -> None:
+        """Keep that it came."""
+        self.eof = True
+        super().eofReceived()
+
+    def request_subsystem(self, data: bytes) -> bool:
+        """Keep the subsystem's name."""
+        self.subsystem = onlyString(data).decode(errors="backslashreplace")
+        return super().request_subsystem(data)
+
+    def closed(self) -> None:
+        """Keep that it is over."""
+        self.open = False
+        super().closed()
+
+
+class SeenConnection(FaultyConnection):
+    """The connection service at the SSH door."""
+
+    transport: SeenTransport
+    session = SeenSession
+
+    def getChannel(self, kind: bytes, window: int, packet: int, data: bytes) -> SSHChannel:
+        """Return a new channel, with the window that the settings have."""
+        channel: SSHChannel = super().getChannel(kind, window, packet, data)
+        settings = self.transport.house.settings
+        channel.localWindowSize = channel.localWindowLeft = settings.window
+        channel.localMaxPacket = settings.packet
+        return channel
+
+
+class SeenLineSession(LineSession):
+    """A session at the line door.
+
+    Attributes:
+        line: the connection.
+        input: the first bytes that came.
+        eof: whether the client has closed its side.
+        open: whether it is not over.
+    """
+
+    input = b""
+    eof = False
+    open = True
+
+    def __init__(self, session: Session, line: SeenLine) -> None:
+        super().__init__(session, line)
+        self.line = line
+        line.house.recorder.sessions.append(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Keep that it is over."""
+        self.open = False
+        super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep the first of it, and pass it on."""
+        self.input += data[: MOST_KEPT - len(self.input)]
+        super().dataReceived(data)
+
+
+class SeenLine(FaultyLine):
+    """A connection to the line door."""
+
+    session = SeenLineSession
+
+    def __init__(self, house: House, *arguments: Any) -> None:  # noqa: ANN401 - as LineLogin's
+        super().__init__(house.inForce, *arguments)
+        self.house = house
+        self.visit = self._visit
+
+    def connectionMade(self) -> None:
+        """Begin."""
+        self.house.recorder.connections.append(self)
+        super().connectionMade()
+
+    def readConnectionLost(self) -> None:
+        """Keep that no more comes."""
+        if isinstance(self._session, SeenLineSession):
+            self._session.eof = True
+        super().readConnectionLost()
