@@ -24,7 +24,7 @@ from sshecho.ssh.algorithms import HOST_SIGNATURES, MODERN, POLICIES
 from sshecho.ssh.packets import compression, keyexchange, protection
 from sshecho.ssh.packets.groups import Group, choose, groupOfPi
 from sshecho.ssh.packets.keyexchange import KeyExchangeError, mpint
-from sshecho.ssh.packets.protection import EncryptAndMac, EncryptThenMac
+from sshecho.ssh.packets.protection import EncryptAndMac, EncryptThenMac, counter
 from sshecho.testing import oldalgorithms
 from sshecho.testing.algorithms import ALGORITHMS
 from sshecho.testing.oldalgorithms import CIPHERS, MACS, METHODS
@@ -200,15 +200,12 @@ def test_key_material(learnt, cipher, key, iv):
 @pytest.mark.parametrize(("digest", "key", "mac"), OLD_HMAC)
 def test_hmac(digest, key, mac):
     """The MACs are RFC 2202's (case 1), or as much of them as 12 bytes."""
-    for name, kind in MACS.items():
-        if kind.digest == digest:
-            crypt = CIPHERS[b"aes128-cbc"].crypt(bytes(16), bytes(16))
-            sealing = kind.protection(crypt, x(key), digest)
-            plain = b"" if b"etm" in name else bytes(16)  # what CBC can take
-            if plain:
-                continue
-            tag = sealing.seal(int.from_bytes(b"Hi T", "big"), b"here", plain)[1].hex()
-            assert tag == (mac[:24] if b"-96" in name else mac)
+    kinds = {name: kind for name, kind in MACS.items() if kind.digest == digest}
+    assert len(kinds) == 4
+    for name, kind in kinds.items():
+        sealing = kind.protection(counter(bytes(16), bytes(16)), x(key), digest)
+        tag = sealing.seal(int.from_bytes(b"Hi T", "big"), b"here", b"")[1].hex()
+        assert tag == (mac[:24] if b"-96" in name else mac)
 
 
 @pytest.mark.parametrize("name", MACS)
@@ -333,8 +330,7 @@ def users(write):
 def test_user_signature(learnt, users):
     """A user gets in with SHA-1, and is told before that this is taken."""
     pair = joined(MODERN, users)
-    told = pair.client.peerExtensions or pair.server.extensions
-    assert RSA in told[b"server-sig-algs"].split(b",")
+    assert RSA in pair.client.peerExtensions[b"server-sig-algs"].split(b",")
     pair.requestUserAuth().key(b"user", RSA_KEY, RSA)
     assert pair.take() == [(USERAUTH_SUCCESS, b"")]
 
