@@ -73,7 +73,9 @@ class EchoSSHFactory(Factory):
         transport.supportedKeyExchanges = self._policy.keyExchanges
         transport.supportedCiphers = self._policy.ciphers
         transport.supportedMACs = self._policy.macs
-        transport.supportedCompressions = self._policy.compressions
+        if self._policy.compressions != transport.supportedCompressions:
+            # Few have any, and the rest keep their dictionary small.
+            transport.supportedCompressions = self._policy.compressions
         transport.signers = self._signers
         transport.supportedPublicKeys = tuple(self._signers)
         transport.visit = visit
