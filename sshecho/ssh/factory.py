@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from twisted.conch.ssh.service import SSHService
@@ -52,7 +52,9 @@ class EchoSSHFactory(Factory):
         self.portal = portal
         self.clock = clock
         self.banner = banner
-        self.extensions = MappingProxyType({b"server-sig-algs": b",".join(USER_SIGNATURES)})
+        self.extensions: Mapping[bytes, bytes] = MappingProxyType(
+            {b"server-sig-algs": b",".join(USER_SIGNATURES)}
+        )
         self.policy = policy
         self._gate = gate
         self.useHostKeys(hostKeys)
@@ -76,7 +78,9 @@ class EchoSSHFactory(Factory):
         transport.supportedKeyExchanges = self.policy.keyExchanges
         transport.supportedCiphers = self.policy.ciphers
         transport.supportedMACs = self.policy.macs
-        transport.supportedCompressions = self.policy.compressions
+        if self.policy.compressions != transport.supportedCompressions:
+            # Few have any, and the rest keep their dictionary small.
+            transport.supportedCompressions = self.policy.compressions
         transport.signers = self._signers
         transport.supportedPublicKeys = tuple(self._signers)
         transport.visit = visit

@@ -57,6 +57,17 @@ ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "rsa-sha2-256",
             "ssh-rsa",
         ),
+        "public_keys": (  # what users may sign with
+            "ssh-ed25519",
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp521",
+            "rsa-sha2-512",
+            "rsa-sha2-256",
+            "sk-ssh-ed25519@openssh.com",
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+            "ssh-rsa",
+        ),
         "compression": ("none", "zlib@openssh.com", "zlib"),
     }
 )

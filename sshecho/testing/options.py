@@ -16,6 +16,9 @@ class Options(TypedDict, total=False):
         ciphers: ciphers.
         macs: MACs.
         host_keys: how the server signs; it has a host key for each.
+        public_keys: how users may sign.
+        ext_info: whether clients are told of that, if they want to hear it (RFC 8308).
+        strict_kex: whether key exchange is strict where the client can do that.
         compression: ``none``, ``zlib@openssh.com``, ``zlib``.
         version: the server's first line, such as ``SSH-2.0-OpenSSH_5.3``.
         auth_methods: ``publickey``, ``password``, ``keyboard-interactive``; with ``none`` the user
@@ -35,6 +38,9 @@ class Options(TypedDict, total=False):
     ciphers: Sequence[str]
     macs: Sequence[str]
     host_keys: Sequence[str]
+    public_keys: Sequence[str]
+    ext_info: bool
+    strict_kex: bool
     compression: Sequence[str]
     version: str
     auth_methods: Sequence[str]

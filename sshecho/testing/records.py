@@ -63,8 +63,8 @@ class Connection:
     bytes_in: int
     bytes_out: int
     client_version: str | None = None
-    offered: Mapping[str, Sequence[str]] | None = None
-    algorithms: Mapping[str, Any] | None = None
+    offered: Mapping[str, Sequence[str]] | None = field(default=None, repr=False)
+    algorithms: Mapping[str, Any] | None = field(default=None, repr=False)
     strict_kex: bool = False
 
 

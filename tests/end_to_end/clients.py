@@ -44,7 +44,8 @@ class Visit:
         key: file of the user's private key, in OpenSSH's format, with its `.pub` beside it.
         command: what to exec; a shell without it.
         algorithms: all that the client may offer of a kind: "kex", "host_key", "cipher", "mac",
-            "signature" (of the user). Only OpenSSH and asyncssh can be told.
+            "compression", "signature" (of the user). Only OpenSSH and asyncssh can be told, and
+            Paramiko all but the last; OpenSSH wants compression of any kind, or none.
     """
 
     home: str
@@ -169,11 +170,15 @@ _OPENSSH_OPTIONS = {
     "host_key": "HostKeyAlgorithms",
     "cipher": "Ciphers",
     "mac": "MACs",
+    "compression": "Compression",
     "signature": "PubkeyAcceptedAlgorithms",
 }
 
 
 def _openssh(visit: Visit) -> Command:
+    algorithms = dict(visit.algorithms)
+    if "compression" in algorithms:
+        algorithms["compression"] = "no" if algorithms["compression"] == "none" else "yes"
     options = {
         "UserKnownHostsFile": visit.known_hosts,
         "StrictHostKeyChecking": "yes",
@@ -182,7 +187,7 @@ def _openssh(visit: Visit) -> Command:
         "IdentityFile": visit.key,
         "NumberOfPasswordPrompts": "1",
         "LogLevel": "ERROR",
-        **{_OPENSSH_OPTIONS[kind]: name for kind, name in visit.algorithms.items()},
+        **{_OPENSSH_OPTIONS[kind]: name for kind, name in algorithms.items()},
     }
     asked = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     end = [] if visit.command is None else [visit.command]
@@ -249,6 +254,7 @@ def _library(name: str) -> Callable[[Visit], Command]:
 
 
 OPENSSH = Client("OpenSSH", ("ssh",), _openssh)
+PARAMIKO = Client("Paramiko", ("paramiko",), _library("paramiko"))
 ASYNCSSH = Client("asyncssh", ("asyncssh",), _library("asyncssh"))
 
 CLIENTS = (
@@ -260,7 +266,7 @@ CLIENTS = (
         _dbclient,
         credentials=(KEY, KEYBOARD_INTERACTIVE),  # its choice where there is password too
     ),
-    Client("Paramiko", ("paramiko",), _library("paramiko")),
+    PARAMIKO,
     ASYNCSSH,
     Client("libssh2 (ssh2-python)", ("ssh2",), _library("libssh2")),
     Client(

@@ -28,7 +28,16 @@ COLUMNS = 4096
 def with_paramiko(visit: Visit, data: bytes) -> tuple[bytes, int]:
     import paramiko
 
+    options = {
+        "kex": "kex",
+        "host_key": "key_types",
+        "cipher": "ciphers",
+        "mac": "digests",
+        "compression": "compression",
+    }
     transport = paramiko.Transport((HOST, visit.port))
+    for kind, name in visit.algorithms.items():
+        setattr(transport.get_security_options(), options[kind], [name])
     transport.start_client(timeout=PATIENCE)
     known = paramiko.HostKeys(visit.known_hosts)
     assert known.check(f"[{HOST}]:{visit.port}", transport.get_remote_server_key())
@@ -63,6 +72,7 @@ def with_asyncssh(visit: Visit, data: bytes) -> tuple[bytes, int]:
         "host_key": "server_host_key_algs",
         "cipher": "encryption_algs",
         "mac": "mac_algs",
+        "compression": "compression_algs",
         "signature": "signature_algs",
     }
 

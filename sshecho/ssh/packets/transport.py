@@ -408,11 +408,7 @@ class SSHTransport(Protocol, TimeoutMixin):
         self.awaitNext()
 
     def _ourOffer(self) -> Offer:
-        said: Names = ()
-        if self.sessionID is None and self.isClient:
-            said = (negotiation.EXTENSIONS_CLIENT, negotiation.STRICT_CLIENT)
-        elif self.sessionID is None:
-            said = (negotiation.EXTENSIONS_SERVER, negotiation.STRICT_SERVER)
+        said = self._ourMarkers() if self.sessionID is None else ()
         ciphers, macs = tuple(self.supportedCiphers), tuple(self.supportedMACs)
         compressions = tuple(self.supportedCompressions)
         return Offer(
@@ -437,6 +433,12 @@ class SSHTransport(Protocol, TimeoutMixin):
         self._method = METHODS[self._next.keyExchange]
         self._ignoreGuess = negotiation.guessedWrong(theirs, ours)
         self.beginKeyExchange(self._method)
+
+    def _ourMarkers(self) -> Names:
+        """Return what we say of ourselves among the methods of our first KEXINIT."""
+        if self.isClient:
+            return negotiation.EXTENSIONS_CLIENT, negotiation.STRICT_CLIENT
+        return negotiation.EXTENSIONS_SERVER, negotiation.STRICT_SERVER
 
     def _readMarkers(self, names: Names) -> None:
         """Read what the other side says of itself among the methods of its first KEXINIT."""

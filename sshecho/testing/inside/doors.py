@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.conch.ssh.channel import SSHChannel
+from twisted.cred.credentials import ICredentials
 from twisted.python.failure import Failure
 
 from sshecho.linesession import LineSession
 from sshecho.session import Session
+from sshecho.ssh.algorithms import USER_ALGORITHMS
+from sshecho.ssh.loginrequest import LoginRequest
 from sshecho.ssh.packets import negotiation
-from sshecho.ssh.packets.negotiation import Offer
+from sshecho.ssh.packets.negotiation import Names, Offer
 from sshecho.testing.faulty.connection import FaultyConnection
 from sshecho.testing.faulty.line import FaultyLine
 from sshecho.testing.faulty.session import FaultySession
@@ -39,6 +42,19 @@ class SeenTransport(FaultyTransport):
         self.house.recorder.connections.append(self)
         super().connectionMade()
 
+    def _ourMarkers(self) -> Names:
+        return tuple(name for name in super()._ourMarkers() if name not in self._unknown())
+
+    def _readMarkers(self, names: Names) -> None:
+        super()._readMarkers(tuple(name for name in names if name not in self._unknown()))
+
+    def _unknown(self) -> Names:
+        """Return what there was not yet in the server's days: what sides say of themselves."""
+        settings = self.house.settings
+        extensions = (negotiation.EXTENSIONS_CLIENT, negotiation.EXTENSIONS_SERVER)
+        strict = (negotiation.STRICT_CLIENT, negotiation.STRICT_SERVER)
+        return (() if settings.ext_info else extensions) + (() if settings.strict_kex else strict)
+
     def ssh_KEXINIT(self, packet: bytes) -> None:
         """Keep what the client offers, and go on."""
         if self.offered is None:
@@ -58,6 +74,14 @@ class SeenUserAuth(FaultyUserAuth):
         methods = [name.encode() for name in self.transport.house.settings.auth_methods]
         self._methods = [name for name in methods if name != b"none"]
         self._anonymous = b"none" in methods
+
+    async def _credentials(self, request: LoginRequest) -> ICredentials | None:
+        if request.method == b"publickey":
+            known = USER_ALGORITHMS.get(request.shownKey()[0])
+            allowed = self.transport.house.settings.public_keys
+            if known is None or known.signature.decode() not in allowed:
+                return None
+        return await super()._credentials(request)
 
 
 class SeenSession(FaultySession):

@@ -188,6 +188,7 @@ class House:
             _names(settings.host_keys),
             _names(settings.compression),
         )
+        self._ssh.extensions = {b"server-sig-algs": b",".join(_names(settings.public_keys))}
         hostKeys = hostKeysFor(settings.host_keys)
         self._ssh.useHostKeys(hostKeys)
         self.papers.writeKnownHosts(self._host, self._port, [host.key for host in hostKeys])

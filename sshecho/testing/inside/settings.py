@@ -35,6 +35,9 @@ class Settings:
         macs: MACs.
         compression: ways to compress.
         host_keys: how the server signs.
+        public_keys: how users may sign.
+        ext_info: whether clients are told of that, if they want to hear it (RFC 8308).
+        strict_kex: whether key exchange is strict where the client can do that.
         version: its first line.
         auth_methods: how one may log in.
         window: bytes that a client may send before it is let send more.
@@ -52,6 +55,9 @@ class Settings:
     macs: tuple[str, ...] = _texts(MODERN.macs)
     compression: tuple[str, ...] = ("none",)
     host_keys: tuple[str, ...] = ("ssh-ed25519",)
+    public_keys: tuple[str, ...] = ALGORITHMS["public_keys"][:-1]
+    ext_info: bool = True
+    strict_kex: bool = True
     version: str = Transport.ourVersionString.decode()
     auth_methods: tuple[str, ...] = AUTH_METHODS[:-1]
     window: int = 1 << 17
@@ -131,6 +137,8 @@ _LIMITS: Mapping[str, tuple[str, Callable[[str], object]]] = {
 }
 _READERS: Mapping[str, Callable[[Any], object]] = {
     **{kind: _among(names) for kind, names in ALGORITHMS.items()},
+    "ext_info": bool,
+    "strict_kex": bool,
     "version": _version,
     "auth_methods": _among(AUTH_METHODS),
     "window": _number(0),
