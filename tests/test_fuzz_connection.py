@@ -211,6 +211,8 @@ class Sessions(SessionClient):
             session.spoiled = session.spoiled or session.theirs == theirs
             session.asked += 1
         self.act({PROTOCOL_ERROR}, number, struct.pack(">L", theirs), rest)
+        for session in self.live.sessions.values():
+            session.left = session.left or (number == CLOSE and session.theirs == theirs)
 
     @rule(payload=payloads, kind=st.sampled_from([b"session", b"x"]), rest=payloads)
     def anyOpen(self, payload, kind, rest):
