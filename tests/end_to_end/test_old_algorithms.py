@@ -153,7 +153,9 @@ def test_new_keys(ssh, place, policy, option, least):
     assert (done.returncode, done.stdout) == (0, BULK), done.stderr
     assert done.stderr.count(NEW) > least
     agreed = b"compression: %b" % (b"none" if policy == "everything" else policy.encode())
-    assert re.findall(rb"compression: \S+", done.stderr) == [agreed] * (2 * done.stderr.count(NEW))
+    told = re.findall(rb"compression: \S+", done.stderr)
+    assert set(told) == {agreed}
+    assert len(told) >= 2 * done.stderr.count(NEW)  # the last exchange may be cut short
 
 
 def test_not_there(need, place):
