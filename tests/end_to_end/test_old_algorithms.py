@@ -3,20 +3,17 @@
 import random
 import re
 import subprocess
-import sys
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from clients import ASYNCSSH, KEY, OPENSSH, PARAMIKO, PASSWORD
-from matrix import House, makeKeys
-from serving import serving
+from matrix import PASSWORD_OF_USER, USER, House, makeKeys
 from wiretap import wiretap
 
-from sshecho.testing.algorithms import ALGORITHMS
+from sshecho.testing import ALGORITHMS, Server
 
-OFFERING = (sys.executable, str(Path(__file__).with_name("offering.py")), "serve")
+EVERYTHING = {kind: names for kind, names in ALGORITHMS.items() if kind != "compression"}
 NOISE = random.Random(3).randbytes(150_000)
 BULK = NOISE + b"all work and no play " * 7500
 """Half of it can't be compressed, and the other half can."""
@@ -39,18 +36,21 @@ def keys(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def place(keys):
-    """Return a function that starts a server with a policy of `offering.py`, or has it already.
+    """Return a function that has a server offer one kind of compression, or everything but that.
 
     Its keys carry so little that each bulk changes them, in whichever direction.
     """
-    options = ["--line", "off", "--rekey-limit", "100K"]
-    options += ["--auth", "memory:user:pass", "--auth", f"keys:user={keys}/authorized_keys"]
-    with ExitStack() as running:
+    authorized = {USER: (keys / "authorized_keys").read_text().splitlines()}
+    with Server(
+        user=USER, password=PASSWORD_OF_USER, authorized_keys=authorized, rekey_limit="100K"
+    ) as server:
 
-        @cache
         def start(policy: str) -> House:
-            server = serving(keys, *options, "--algorithms", policy, command=OFFERING)
-            return House(running.enter_context(server), keys)
+            server.reset(**EVERYTHING if policy == "everything" else {"compression": [policy]})
+            for number, line in enumerate(server.known_hosts.read_text().splitlines()):
+                (keys / "keys" / f"{number}.pub").write_text(line.partition(" ")[2])
+            at = SimpleNamespace(ssh_port=server.port, known_hosts=server.known_hosts)
+            return House(at, keys)
 
         yield start
 
