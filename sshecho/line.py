@@ -314,11 +314,14 @@ class LineLogin(Protocol, TimeoutMixin):
         self.transport.write(ACCEPTED)
         self._visit.opened(f"{self._visit.name} began a session", request="shell")
         self.readOn()
+        self._run(self._session, avatar)
+
+    def _run(self, session: LineSession, avatar: IProtocolAvatar) -> None:
         early, self._buffer = self._buffer, b""
-        self._session.dataReceived(early)
+        session.dataReceived(early)
         if self._halfClosed:
-            self._session.endOfInput()
-        self._session.run(avatar.application())
+            session.endOfInput()
+        session.run(avatar.application())
 
     def close(self) -> None:
         """End the session once all that was written has gone out."""

@@ -64,6 +64,8 @@ class Pair:
         client: what builds the client, of its clock.
     """
 
+    serverTransport = FakeTransport
+
     def __init__(
         self,
         hostKeys,
@@ -94,15 +96,18 @@ class Pair:
         return pair
 
     def _connect(self):
+        self._join()
+        assert self.client.secure
+        self.take()
+
+    def _join(self):
         self.server = self.factory.buildProtocol(PEER)
         self.clientClock = Clock()
         self.client = self._makeClient(self.clientClock)
-        self.serverTCP = FakeTransport(self.server, isServer=True)
+        self.serverTCP = self.serverTransport(self.server, isServer=True)
         self.clientTCP = FakeTransport(self.client, isServer=False)
         self.pump = connect(self.server, self.serverTCP, self.client, self.clientTCP)
         self.pump.flush()
-        assert self.client.secure
-        self.take()
 
     def send(self, number, *parts):
         """Send a packet, and let everything happen that it brings about."""

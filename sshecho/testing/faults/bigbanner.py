@@ -8,7 +8,7 @@ from sshecho.testing.faults.fault import Connection, NumberFault
 
 USUAL = 32_000
 """Bytes: about as much as every client has to take in one packet (RFC 4253, section 6.1)."""
-_LINE = b"All work and no play makes the banner a dull and rather long one\n"
+_LINE = b"All work and no play makes the banner a dull and rather long one\r\n"
 
 
 class BigBanner(NumberFault):
@@ -27,6 +27,6 @@ class BigBanner(NumberFault):
         """Show it."""
         if stage == "auth" and connection not in self._shown:
             self._shown.add(connection)
-            connection.tellFault(self)
-            connection.showBanner((_LINE * (self.number // len(_LINE) + 1))[: self.number])
+            if connection.showBanner((_LINE * (self.number // len(_LINE) + 1))[: self.number]):
+                connection.tellFault(self)
         return False

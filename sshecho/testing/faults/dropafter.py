@@ -22,7 +22,4 @@ class DropAfter(NumberFault):
         """Return how many of so many bytes may go out; None while there are more to come."""
         left = self._left.get(connection, self.number)
         self._left[connection] = max(0, left - size)
-        if size < left:
-            return None
-        connection.tellFault(self)
-        return left
+        return None if size < left else left

@@ -15,7 +15,7 @@ class Signal(Fault):
     usage = "signal=NAME"
 
     def __init__(self, argument: str | None) -> None:
-        if not re.fullmatch(r"[A-Z][A-Z0-9]{0,15}", argument or "", re.ASCII):
+        if not re.fullmatch(r"(?!SIG)[A-Z][A-Z0-9]{0,15}", argument or "", re.ASCII):
             raise ValueError("it is a signal's name without SIG, such as KILL")
         self._argument = argument
 

@@ -27,11 +27,11 @@ class Connection(Protocol):
     def spoil(self, data: bytes) -> None:
         """Send bytes that are not of the protocol."""
 
-    def showBanner(self, text: bytes) -> None:
-        """Have the client shown something before the login, where the door can."""
+    def showBanner(self, text: bytes) -> bool:
+        """Have the client shown something before the login; return whether the door can."""
 
-    def showAnotherHostKey(self) -> None:
-        """Show a host key that nobody knows, where the door has one."""
+    def showAnotherHostKey(self) -> bool:
+        """Show a host key that nobody knows; return whether the door has one."""
 
 
 class Fault:
@@ -93,9 +93,10 @@ class Fault:
         return False
 
     def carries(self, connection: Connection, size: int) -> int | None:
-        """Return how many bytes sessions may still send, of so many, before the connection ends.
+        """Count so many bytes of sessions' output.
 
-        None for all of them, and no end.
+        Returns:
+            How many of them may go out before the connection ends; None for all, and no end.
         """
         return None
 

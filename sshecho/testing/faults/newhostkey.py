@@ -17,7 +17,6 @@ class NewHostKey(Fault):
 
     def reaches(self, connection: Connection, stage: str) -> bool:
         """Change the key before it is shown."""
-        if stage == "version":
-            connection.showAnotherHostKey()
+        if stage == "version" and connection.showAnotherHostKey():
             connection.tellFault(self)
         return False

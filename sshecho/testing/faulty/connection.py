@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from sshecho.ssh.channel import Channel
 from sshecho.ssh.connection import Connection
 from sshecho.ssh.session import SessionChannel
+from sshecho.testing.faulty.inforce import cut
 from sshecho.testing.faulty.session import FaultySession
 from sshecho.testing.faulty.transport import FaultyTransport
 
@@ -22,29 +26,29 @@ class FaultyConnection(Connection):
 
     def sendData(self, channel: Channel, data: bytes) -> None:
         """Send a session's data, as far as faults let it."""
-        allowed, ends = self._allowed(len(data))
-        super().sendData(channel, data[:allowed])
-        self._dropIf(ends)
+        self._sendCut(channel, data, partial(super().sendData, channel))
 
     def sendExtendedData(self, channel: Channel, dataType: int, data: bytes) -> None:
         """Send a session's errors, as far as faults let them."""
-        allowed, ends = self._allowed(len(data))
-        super().sendExtendedData(channel, dataType, data[:allowed])
-        self._dropIf(ends)
+        self._sendCut(channel, data, partial(super().sendExtendedData, channel, dataType))
 
-    def _allowed(self, size: int) -> tuple[int, str]:
-        """Return how many of so many bytes may go out, and the fault that cuts behind them."""
-        for fault in self.transport.faults:
-            allowed = fault.carries(self.transport, size)
-            if allowed is not None:
-                return allowed, str(fault)
-        return size, ""
-
-    def _dropIf(self, fault: str) -> None:
-        if fault:
-            self.transport.drop(fault)
+    def _sendCut(self, channel: Channel, data: bytes, send: Callable[[bytes], None]) -> None:
+        if channel.localClosed or self.transport.isDropped:
+            return
+        allowed, fault = cut(self.transport.faults, self.transport, len(data))
+        if allowed:
+            send(data[:allowed])
+        if fault is not None:
+            self.transport.tellFault(fault)
+            self.transport.drop(str(fault))
 
     def adjustWindow(self, channel: Channel, bytesToAdd: int) -> None:
         """Let the client send more, unless a fault keeps its window as it is."""
         if not any(fault.stalls for fault in self.transport.faults):
             super().adjustWindow(channel, bytesToAdd)
+
+    def grantOwed(self) -> None:
+        """Let the client send what it has been kept from, as far as sessions want it."""
+        for channel in list(self.channels.values()):
+            if not channel.paused:
+                channel.resumeProducing()

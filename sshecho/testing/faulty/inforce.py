@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakSet
@@ -25,6 +25,9 @@ class Suspect(Connection, Protocol):
     user: bytes | None
     own: list[Fault]
 
+    def faultEnded(self) -> None:
+        """Make up for what a fault has kept back, if none does any more."""
+
 
 @dataclass(eq=False)
 class Order:
@@ -36,12 +39,22 @@ class Order:
         connections: how many more connections are to show it; None for all, those that are open
             too.
         chosen: those that are.
+
+    Raises:
+        ValueError: when nobody would ever be shown it; the text says why.
     """
 
     fault: Fault
     user: bytes | None = None
     connections: int | None = None
     chosen: WeakSet[Suspect] = field(default_factory=WeakSet)
+
+    def __post_init__(self) -> None:
+        """See to it that somebody can be shown the fault."""
+        if self.user is not None and not self.fault.byUserName:
+            raise ValueError(f"{self.fault} {_TOO_EARLY}")
+        if self.connections is not None and self.connections < 1:
+            raise ValueError(f"connections={self.connections}: it is at least 1")
 
     def concerns(self, connection: Suspect) -> bool:
         """Return whether a connection shows the fault."""
@@ -50,8 +63,8 @@ class Order:
         return self.connections is None or connection in self.chosen
 
     def enters(self, connection: Suspect) -> None:
-        """Choose a connection that is made, if there are to be more."""
-        if self.connections:
+        """Choose a connection that is made, or says whose it is, if there are to be more."""
+        if self.connections and self.user == connection.user and connection not in self.chosen:
             self.connections -= 1
             self.chosen.add(connection)
 
@@ -66,6 +79,7 @@ class InForce:
     def __init__(self, *, byUserName: bool = False) -> None:
         self._byUserName = byUserName
         self._orders: list[Order] = []
+        self._connections: WeakSet[Suspect] = WeakSet()
 
     def begin(self, order: Order) -> None:
         """Put a fault in force."""
@@ -75,13 +89,17 @@ class InForce:
         """Have a fault in force no more; what it has done to a connection stays done."""
         if order in self._orders:
             self._orders.remove(order)
+            for connection in list(self._connections):
+                connection.faultEnded()
 
     def clear(self) -> None:
         """Have none in force any more."""
-        self._orders.clear()
+        for order in list(self._orders):
+            self.end(order)
 
     def enters(self, connection: Suspect) -> None:
-        """Take note of a new connection."""
+        """Take note of a connection that is new, or of which it is new whose it is."""
+        self._connections.add(connection)
         for order in self._orders:
             order.enters(connection)
 
@@ -113,11 +131,22 @@ class InForce:
         return user.encode("latin-1"), faults, mistake
 
 
+def cut(faults: Iterable[Fault], connection: Connection, size: int) -> tuple[int, Fault | None]:
+    """Return how many of so many bytes may go out, and the fault that cuts behind them."""
+    allowed, cause = size, None
+    for fault in faults:
+        carried = fault.carries(connection, size)
+        if carried is not None and (cause is None or carried < allowed):
+            allowed, cause = carried, fault
+    return allowed, cause
+
+
 _NAMES = {kind.name for kind in KINDS}
+_TOO_EARLY = "comes before the user's name is known: it is for everybody"
 
 
 def _chosen(written: str) -> Fault:
     fault = parseFault(written)
     if not fault.byUserName:
-        raise ValueError("it comes before the user's name is known: give it to the whole server")
+        raise ValueError(f"it {_TOO_EARLY}")
     return fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
@@ -11,10 +11,11 @@ from twisted.python.failure import Failure
 
 from sshecho.cred.realm import IProtocolAvatar
 from sshecho.line import LineLogin
+from sshecho.linesession import LineSession
 from sshecho.service.limits import Limits
 from sshecho.service.visit import Visit
 from sshecho.testing.faults.fault import Fault
-from sshecho.testing.faulty.inforce import InForce
+from sshecho.testing.faulty.inforce import InForce, cut
 from sshecho.testing.faulty.late import Late
 
 
@@ -61,37 +62,43 @@ class FaultyLine(LineLogin):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what has come, as late as things are done here."""
-        self._queue.do(lambda: self._unlessHanging(super(FaultyLine, self).dataReceived, data))
+        self._queue.do(lambda: self._takeLate(data))
+
+    def _takeLate(self, data: bytes) -> None:
+        if not self._hangs:
+            super().dataReceived(data)
 
     def readConnectionLost(self) -> None:
-        """The client sends no more: whoever hangs, hangs until then."""
-        if self._hangs:
-            self.transport.abortConnection()
-        else:
-            self._queue.do(lambda: self._unlessHanging(super(FaultyLine, self).readConnectionLost))
+        """The client sends no more: it is told so as late, and whoever hangs, hangs until then."""
+        self._queue.do(self._endLate)
 
-    def _unlessHanging(self, do: Callable[..., None], *arguments: bytes) -> None:
-        if not self._hangs:
-            do(*arguments)
+    def _endLate(self) -> None:
+        if self._hangs and not self.closing:
+            self._halfClosed = True
+            self._goodbye(b"")
+        else:
+            super().readConnectionLost()
 
     async def _login(self, line: bytes) -> None:
         name, space, password = line.partition(b" ")
         self.user, self.own, mistake = self._inForce.split(name)
+        self._inForce.enters(self)
+        user = self.user if space else None  # it may be the password that stands alone
         if mistake:
-            self._deny(self.user, mistake)
+            self._deny(user, mistake if space else "no password")
             return
         if self._reaches("auth"):
             return
         for fault in self.faults:
             if fault.denies():
                 self.tellFault(fault)
-                self._deny(self.user, f"the fault {fault}")
+                self._deny(user, f"the fault {fault}")
                 return
         await super()._login(self.user + space + password)
 
-    def _accept(self, avatar: IProtocolAvatar, logout: Callable[[], None]) -> None:
-        self._reaches("session")
-        super()._accept(avatar, logout)
+    def _run(self, session: LineSession, avatar: IProtocolAvatar) -> None:
+        if not self._reaches("session"):
+            super()._run(session, avatar)
 
     def _reaches(self, stage: str) -> bool:
         return any(fault.reaches(self, stage) for fault in self.faults)
@@ -100,13 +107,13 @@ class FaultyLine(LineLogin):
         """Send a session's data, as far as faults let it."""
         if self._hangs:
             return
-        for fault in self.faults:
-            allowed = fault.carries(self, len(data))
-            if allowed is not None:
-                super().send(data[:allowed])
-                self.drop(str(fault))
-                return
-        super().send(data)
+        allowed, fault = cut(self.faults, self, len(data))
+        super().send(data[:allowed])
+        if fault is not None:
+            assert self._session is not None
+            self._session.sent -= len(data) - allowed
+            self.tellFault(fault)
+            self.drop(str(fault))
 
     # What faults do.
 
@@ -129,8 +136,13 @@ class FaultyLine(LineLogin):
         """Send bytes that are not what the client waits for."""
         self.transport.write(data)
 
-    def showBanner(self, text: bytes) -> None:
-        """Nothing to do: this door shows nothing before the login."""
+    def showBanner(self, text: bytes) -> bool:
+        """This door shows nothing before the login."""
+        return False
 
-    def showAnotherHostKey(self) -> None:
-        """Nothing to do: this door has no key."""
+    def showAnotherHostKey(self) -> bool:
+        """This door has no key."""
+        return False
+
+    def faultEnded(self) -> None:
+        """Nothing to do: nothing is kept back here."""

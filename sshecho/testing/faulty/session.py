@@ -17,14 +17,14 @@ class FaultySession(SessionChannel):
 
     def usualEnd(self) -> tuple[bytes, bytes]:
         """Return how it ends when nobody has said how."""
-        return self._fault() or super().usualEnd()
+        return self._faulty(super().usualEnd())
 
     def endWith(self, request: tuple[bytes, bytes]) -> None:
         """End, and tell how: as a fault has it, whatever the program says."""
-        super().endWith(self._fault() or request)
+        super().endWith(self._faulty(request))
 
-    def _fault(self) -> tuple[bytes, bytes] | None:
+    def _faulty(self, ending: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Return how it ends: the fault that came last counts."""
         for fault in self.conn.transport.faults:
-            if fault.ending is not None:
-                return fault.ending
-        return None
+            ending = fault.ending or ending
+        return ending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, cast
 
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.connection import MSG_CHANNEL_REQUEST
@@ -19,6 +20,9 @@ from sshecho.testing.faulty.hostkeys import impostors
 from sshecho.testing.faulty.inforce import InForce
 from sshecho.testing.faulty.late import Late
 from sshecho.wire import Reader
+
+if TYPE_CHECKING:
+    from sshecho.testing.faulty.connection import FaultyConnection
 
 _PROGRAMS = (b"shell", b"exec", b"subsystem")
 
@@ -38,6 +42,7 @@ class FaultyTransport(Transport):
     def __init__(self, inForce: InForce) -> None:
         self._inForce = inForce
         self._hangs = False
+        self._dropsFor = ""  # the fault for which it is closed once what waits for keys is sent
         self._name: bytes | None = None  # of the user, with faults
         self.user: bytes | None = None
         self.own: list[Fault] = []
@@ -69,8 +74,7 @@ class FaultyTransport(Transport):
 
     def dataReceived(self, data: bytes) -> None:
         """Handle what has come, as late as things are done here."""
-        if not self._hangs:
-            self._queue.do(lambda: self._takeLate(data))
+        self._queue.do(lambda: self._takeLate(data))
 
     def _takeLate(self, data: bytes) -> None:
         if not self._hangs:
@@ -86,7 +90,7 @@ class FaultyTransport(Transport):
         """Return which stage a message begins, if it begins one."""
         if number == MSG_KEXINIT and self.sessionID is None:
             return "kex"
-        if number == MSG_USERAUTH_REQUEST and not self._loggedIn:
+        if number == MSG_USERAUTH_REQUEST and self.service is not None and not self._loggedIn:
             self._choose(payload)
             return "auth"
         if number == MSG_CHANNEL_REQUEST and self._loggedIn and _programAsked(payload):
@@ -106,8 +110,13 @@ class FaultyTransport(Transport):
             return
         self._name = name
         self.user, self.own, self.mistake = self._inForce.split(name)
+        self._inForce.enters(self)
         if self.mistake:
-            self.showBanner(f"{self.mistake}\n".encode())
+            self.showBanner(f"{self.mistake}\r\n".encode())
+
+    def plainName(self, name: bytes) -> bytes:
+        """Return a user's name without the faults that are chosen in it."""
+        return self._inForce.split(name)[0]
 
     def _reaches(self, stage: str) -> bool:
         return any(fault.reaches(self, stage) for fault in self.faults)
@@ -129,9 +138,30 @@ class FaultyTransport(Transport):
         if not self._hangs:
             super()._send(number, payload)
 
+    def setTimeout(self, period: float | None) -> None:
+        """Count time, unless this hangs: then it takes as long as the client likes."""
+        super().setTimeout(None if self._hangs and not self.closing else period)
+
+    def keysAgreed(self, secret: bytes, exchangeHash: bytes) -> None:
+        """Change our key, send what has waited for that, and close if that is due."""
+        super().keysAgreed(secret, exchangeHash)
+        if self._dropsFor:
+            self.drop(self._dropsFor)
+
+    def _hold(self, number: int, payload: bytes) -> None:
+        if not self._dropsFor:
+            super()._hold(number, payload)
+
+    @property
+    def isDropped(self) -> bool:
+        """Whether nothing more is to go out."""
+        return self.closing or bool(self._dropsFor)
+
     def drop(self, why: str) -> None:
-        """Close without a word, once what was sent has gone out."""
-        if not self.closing:
+        """Close without a word, once what was sent has gone out, for which keys may be awaited."""
+        if self._held:
+            self._dropsFor = why
+        elif not self.closing:
             self.visit.ends(f"the fault {why}")
             self.prepareToClose()
             self._flush()
@@ -142,14 +172,20 @@ class FaultyTransport(Transport):
         self._flush()
         writeNow(self.transport, data)
 
-    def showBanner(self, text: bytes) -> None:
+    def showBanner(self, text: bytes) -> bool:
         """Send what is to be read before the login (RFC 4252, section 5.4): text, language."""
-        text = text.replace(b"\n", b"\r\n")
         self.sendPacket(MSG_USERAUTH_BANNER, NS(text) + NS(b""))
+        return True
 
-    def showAnotherHostKey(self) -> None:
+    def showAnotherHostKey(self) -> bool:
         """Have impostors stand in for the host keys."""
         self.signers: Mapping[bytes, tuple[Key, bytes]] = impostors(self.signers)
+        return True
+
+    def faultEnded(self) -> None:
+        """Let the client send what a fault has kept it from, if none does any more."""
+        if self._loggedIn and self.service is not None:
+            cast("FaultyConnection", self.service).grantOwed()
 
 
 def _programAsked(request: bytes) -> bool:

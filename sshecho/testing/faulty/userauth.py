@@ -21,15 +21,18 @@ class FaultyUserAuth(UserAuth):
     transport: FaultyTransport
 
     async def _credentials(self, request: LoginRequest) -> ICredentials | None:
-        user = self.transport.user
-        if user is None or user == request.user:
-            return await super()._credentials(request)
         if request.method != b"publickey":
-            return await super()._credentials(replace(request, user=user))
+            return await super()._credentials(self._plain(request))
         credentials = await super()._credentials(request)  # the whole name is signed
         if isinstance(credentials, PublicKey):
-            credentials.username = user
+            credentials.username = self._plain(request).user
         return credentials
+
+    def _plain(self, request: LoginRequest) -> LoginRequest:
+        return replace(request, user=self.transport.plainName(request.user))
+
+    def _denied(self, request: LoginRequest, why: str, *, checked: bool = True) -> None:
+        super()._denied(self._plain(request), why, checked=checked)
 
     async def login(self, credentials: ICredentials) -> tuple[SSHAvatar, Callable[[], None]]:
         """Have the portal look at credentials, unless a fault denies them.
