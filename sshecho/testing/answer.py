@@ -21,6 +21,9 @@ class Answer:
         signal: the signal that it ends by instead, such as ``"KILL"``.
         after: seconds to wait before all this.
         at_eof: whether to wait, before that, until the client has said that it sends no more.
+        ask: what is asked first of all, such as ``"Password: "``: then a line has to come. At a
+            terminal that is not shown; without one, the question is on standard error.
+        prompt: what the next lines begin with at a terminal's shell, such as ``"switch(config)#"``.
     """
 
     stdout: str | bytes = b""
@@ -29,6 +32,8 @@ class Answer:
     signal: str | None = None
     after: float = 0.0
     at_eof: bool = False
+    ask: str | None = None
+    prompt: str | None = None
 
 
 Command = str | bytes | re.Pattern[str] | re.Pattern[bytes]
@@ -82,6 +87,8 @@ def sayAnswer(said: Said) -> dict[str, Any]:
         "signal": answer.signal,
         "after": answer.after,
         "at_eof": answer.at_eof,
+        "ask": answer.ask,
+        "prompt": answer.prompt,
     }
 
 

@@ -270,6 +270,8 @@ class Server:
         signal: str | None = None,
         after: float = 0.0,
         at_eof: bool = False,
+        ask: str | None = None,
+        prompt: str | None = None,
     ) -> None:
         """Dictate the answer to a command, or to a line at a terminal's shell.
 
@@ -286,12 +288,14 @@ class Server:
             signal: the signal that it ends by, such as ``"KILL"``.
             after: seconds to wait before all this.
             at_eof: whether to wait, before that, until the client has said that it sends no more.
+            ask: what is asked first of all, such as ``"Password: "``: then a line has to come.
+            prompt: what the next lines begin with at a terminal's shell.
 
         Raises:
             TypeError: when an answer is given in both ways, or is none.
             ValueError: when it can't be given.
         """
-        usual = Answer(stdout, stderr, exit_status, signal, after, at_eof)
+        usual = Answer(stdout, stderr, exit_status, signal, after, at_eof, ask, prompt)
         if answer is not None and usual != Answer():
             raise TypeError("give an answer, or what it consists of, but not both")
         if callable(answer):
