@@ -22,6 +22,13 @@ def pytest_make_parametrize_id(config, val, argname):
     return argname if isinstance(val, bytes) and len(val) > 20 else None
 
 
+def pytest_collectreport(report):
+    """Have a library that is not installed be a failure in CI, and not a skip."""
+    if report.skipped and REQUIRE_CLIENTS:
+        report.outcome = "failed"
+        report.longrepr = str(report.longrepr[2])
+
+
 @pytest.fixture(scope="session")
 def need():
     """Return a function that skips the test where a program is missing, and fails it in CI."""

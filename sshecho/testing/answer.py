@@ -44,12 +44,15 @@ Answering = Callable[[Session], Said | None]
 """Is called with the session, in a thread, and returns the answer, or None for an echo."""
 
 
-def sayRule(command: Command, answers: Sequence[Said] | None) -> dict[str, Any]:
+def sayRule(
+    command: Command, answers: Sequence[Said] | None, at_eof: bool = False
+) -> dict[str, Any]:
     """Return a rule as it is sent.
 
     Args:
         command: what it is for.
         answers: one after another, of which the last stays; None when a callable has them.
+        at_eof: whether that is called once the client has said that it sends no more.
 
     Raises:
         ValueError: when there is no answer.
@@ -63,7 +66,8 @@ def sayRule(command: Command, answers: Sequence[Said] | None) -> dict[str, Any]:
         rule = {"command": _text(command)}
     if answers is not None and not answers:
         raise ValueError("give one answer at least")
-    return {**rule, "replies": None if answers is None else [sayAnswer(each) for each in answers]}
+    replies = None if answers is None else [sayAnswer(each) for each in answers]
+    return {**rule, "replies": replies, "at_eof": at_eof}
 
 
 def sayAnswer(said: Said) -> dict[str, Any]:

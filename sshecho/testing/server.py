@@ -49,6 +49,8 @@ class Server:
     Attributes:
         host, port, line_port: where it listens.
         user, password: who may log in.
+        options: how it is at present: what it was made with, and what its test or its last reset
+            has in place of that.
         private_key: the file of a key that may, too, of type ed25519.
         known_hosts: a file of the server's host keys, as ssh and others read it.
         ssh_config: a file for ``ssh -F``, to which the server's name is ``sshecho``.
@@ -74,6 +76,7 @@ class Server:
         self.port = port
         self.line_port = line_port
         self._options = options
+        self.options = options
         self._process: Process | None = None
         self._owner = os.getpid()
         self._looking = threading.Lock()
@@ -158,7 +161,9 @@ class Server:
             ValueError: when an option can't be had; then nothing has changed.
         """
         with self._looking:
-            self._ask("reset", options={**self._options, **options})
+            together: Options = {**self._options, **options}
+            self._ask("reset", options=together)
+            self.options = together
             process = self._running()
             process.calls.clear()
             process.forgetLog()
@@ -281,7 +286,8 @@ class Server:
             command: the command, or a compiled pattern that has to fit all of it.
             answer: in place of what follows: an `Answer`, its standard output alone, a sequence of
                 those, of which the last one stays; or a callable, which is called in a thread with
-                the `Session` and returns one of those, or None for an echo.
+                the `Session` and returns one of those, or None for an echo; with ``at_eof`` it is
+                called once the client has said that it sends no more.
             stdout: standard output; text is sent as UTF-8.
             stderr: standard error, likewise.
             exit_status: how the session ends, unless by a signal.
@@ -296,7 +302,7 @@ class Server:
             ValueError: when it can't be given.
         """
         usual = Answer(stdout, stderr, exit_status, signal, after, at_eof, ask, prompt)
-        if answer is not None and usual != Answer():
+        if answer is not None and usual != Answer(at_eof=at_eof and callable(answer)):
             raise TypeError("give an answer, or what it consists of, but not both")
         if callable(answer):
             answering = answer
@@ -305,7 +311,7 @@ class Server:
                 said = answering(readSession(seen))
                 return None if said is None else sayAnswer(said)
 
-            rule = self._ask("respond", said=sayRule(command, None))
+            rule = self._ask("respond", said=sayRule(command, None, at_eof=at_eof))
             self._running().calls.answer(rule, call)
             return
         if answer is None:

@@ -68,7 +68,11 @@ class Rule:
     Args:
         number: its number.
         said: the rule as the test says it: ``command`` or ``pattern``, ``flags`` and ``bytes``;
-            ``replies``, or None where a callable has them.
+            ``replies``, or None where a callable has them; ``at_eof``, whether that is called
+            once no more comes.
+
+    Attributes:
+        atEof: whether it is of use only then.
 
     Raises:
         ValueError: for a pattern that is none.
@@ -76,6 +80,7 @@ class Rule:
 
     def __init__(self, number: int, said: Mapping[str, Any]) -> None:
         self.number = number
+        self.atEof: bool = said.get("at_eof", False)
         self._command: bytes | None = None
         if "command" in said:
             self._command = said["command"].encode("latin-1")
@@ -219,6 +224,8 @@ class Dictated(Echo):
             asked.callback(None)
 
     async def _answerCommand(self, rule: Rule) -> None:
+        if rule.atEof:
+            await self._eof
         reply = await rule.reply(self._rules.dictate, self.link.session)
         if reply is None:
             super().connectionMade()
