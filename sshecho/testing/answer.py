@@ -17,8 +17,9 @@ class Answer:
     Attributes:
         stdout: standard output; text is sent as UTF-8.
         stderr: standard error, likewise. At a terminal it goes where standard output does.
-        exit_status: how the session ends. At a terminal's shell it goes on instead.
-        signal: the signal that it ends by instead, such as ``"KILL"``.
+        exit_status: how the session ends, unless by a signal; 0 unless it is given. At a terminal's
+            shell the session goes on unless one of the two is given.
+        signal: the signal that it ends by, such as ``"KILL"``.
         after: seconds to wait before all this.
         at_eof: whether to wait, before that, until the client has said that it sends no more.
         ask: what is asked first of all, such as ``"Password: "``: then a line has to come. At a
@@ -28,7 +29,7 @@ class Answer:
 
     stdout: str | bytes = b""
     stderr: str | bytes = b""
-    exit_status: int = 0
+    exit_status: int | None = None
     signal: str | None = None
     after: float = 0.0
     at_eof: bool = False
@@ -80,7 +81,7 @@ def sayAnswer(said: Said) -> dict[str, Any]:
     answer = Answer(stdout=said) if isinstance(said, str | bytes) else said
     if not isinstance(answer, Answer):
         raise TypeError(f"an answer is an Answer, str or bytes, not {answer!r}")
-    if not 0 <= answer.exit_status < 1 << 32:
+    if answer.exit_status is not None and not 0 <= answer.exit_status < 1 << 32:
         raise ValueError(f"exit_status={answer.exit_status}: it is from 0 to 4294967295")
     if answer.after < 0:
         raise ValueError(f"after={answer.after}: it is not below 0 seconds")

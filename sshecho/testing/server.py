@@ -271,7 +271,7 @@ class Server:
         *,
         stdout: str | bytes = b"",
         stderr: str | bytes = b"",
-        exit_status: int = 0,
+        exit_status: int | None = None,
         signal: str | None = None,
         after: float = 0.0,
         at_eof: bool = False,
@@ -284,13 +284,14 @@ class Server:
 
         Args:
             command: the command, or a compiled pattern that has to fit all of it.
-            answer: in place of what follows: an `Answer`, its standard output alone, a sequence of
-                those, of which the last one stays; or a callable, which is called in a thread with
-                the `Session` and returns one of those, or None for an echo; with ``at_eof`` it is
-                called once the client has said that it sends no more.
+            answer: standard output; or in place of all that follows an `Answer`, or a sequence of
+                answers and outputs, of which the last one stays; or a callable, which is called in
+                a thread with the `Session` and returns one of those, or None for an echo, and with
+                ``at_eof`` not before the client has said that it sends no more.
             stdout: standard output; text is sent as UTF-8.
             stderr: standard error, likewise.
-            exit_status: how the session ends, unless by a signal.
+            exit_status: how the session ends, unless by a signal; 0 unless it is given. At a
+                terminal's shell the session goes on unless one of the two is given.
             signal: the signal that it ends by, such as ``"KILL"``.
             after: seconds to wait before all this.
             at_eof: whether to wait, before that, until the client has said that it sends no more.
@@ -301,6 +302,8 @@ class Server:
             TypeError: when an answer is given in both ways, or is none.
             ValueError: when it can't be given.
         """
+        if isinstance(answer, str | bytes) and not stdout:
+            stdout, answer = answer, None
         usual = Answer(stdout, stderr, exit_status, signal, after, at_eof, ask, prompt)
         if answer is not None and usual != Answer(at_eof=at_eof and callable(answer)):
             raise TypeError("give an answer, or what it consists of, but not both")
@@ -316,7 +319,7 @@ class Server:
             return
         if answer is None:
             answers: Sequence[Said] = [usual]
-        elif isinstance(answer, Answer | str | bytes):
+        elif isinstance(answer, Answer):
             answers = [answer]
         else:
             answers = answer

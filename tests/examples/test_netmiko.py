@@ -23,6 +23,7 @@ def switch(sshecho):
     sshecho.respond("enable", ask="Password: ", prompt="switch#")
     sshecho.respond("configure terminal", prompt="switch(config)#")
     sshecho.respond(re.compile("end|disable"), prompt="switch#")
+    sshecho.respond("exit", exit_status=0)
     return sshecho
 
 
@@ -67,6 +68,25 @@ def test_error(switch):
     """A command that the switch does not know is an error where it was asked for."""
     with connect(switch) as connection, pytest.raises(netmiko.ConfigInvalidException):
         connection.send_config_set(["show clock"], error_pattern="% Invalid")
+
+
+def test_question(switch):
+    """It answers what the switch asks before it does something."""
+    switch.respond("reload", prompt="Proceed with reload? [confirm]")
+    switch.respond("y", "Reload requested\n", exit_status=0)
+    connection = connect(switch)
+    assert "Proceed" in connection.send_command("reload", expect_string=r"\[confirm\]")
+    connection.write_channel("y\n")
+    assert "Reload requested" in connection.read_until_pattern("requested")
+    connection.disconnect()
+    assert switch.sessions[0].exit_status == 0
+
+
+def test_wrong_secret(switch):
+    """A secret that the switch does not take leaves it where it was."""
+    switch.respond("enable", ask="Password: ", stdout="% Bad secrets\n")
+    with connect(switch) as connection, pytest.raises(ValueError, match="enable"):
+        connection.enable()
 
 
 def test_slow(switch):

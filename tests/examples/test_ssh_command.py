@@ -1,8 +1,11 @@
 """The command ssh, for programs that run it: git, rsync, borg and scripts."""
 
+import re
 import subprocess
 
 import pytest
+
+from sshecho.testing import Answer
 
 
 @pytest.fixture
@@ -32,6 +35,20 @@ def test_pipe(sshecho, ssh):
     assert ssh("sshecho", "cat > backup", input="all of it").returncode == 0
     [session] = sshecho.sessions
     assert (session.input, session.eof) == (b"all of it", True)
+
+
+def test_for_real(sshecho, ssh):
+    """A command may as well be run, here."""
+
+    def run(session):
+        done = subprocess.run(
+            session.command, shell=True, input=session.input, capture_output=True, timeout=30
+        )
+        return Answer(done.stdout, done.stderr, done.returncode)
+
+    sshecho.respond(re.compile("wc .*"), run, at_eof=True)
+    done = ssh("sshecho", "wc -c; exit 3", input="four")
+    assert (done.stdout.strip(), done.returncode) == ("4", 3)
 
 
 def test_lost(sshecho, ssh):

@@ -28,7 +28,8 @@ class Reply:
     Attributes:
         stdout: bytes of standard output.
         stderr: bytes of standard error.
-        exit_status: how the session ends, unless by a signal.
+        exit_status: how the session ends, unless by a signal; None for 0, or not at all at a
+            terminal's shell.
         signal: the signal that it ends by.
         after: seconds to wait before it.
         at_eof: whether to wait before that for the end of what the client sends.
@@ -38,7 +39,7 @@ class Reply:
 
     stdout: bytes = b""
     stderr: bytes = b""
-    exit_status: int = 0
+    exit_status: int | None = None
     signal: str | None = None
     after: float = 0.0
     at_eof: bool = False
@@ -235,10 +236,7 @@ class Dictated(Echo):
         if reply.at_eof:
             await self._eof
         await self._say(reply)
-        if reply.signal is None:
-            self.link.exit(reply.exit_status)
-        else:
-            self.link.endBySignal(reply.signal.encode())
+        self._end(reply)
 
     async def _answerLine(self, rule: Rule, line: bytes) -> None:
         self.link.pauseProducing()  # the next line waits for the answer to this one
@@ -252,7 +250,16 @@ class Dictated(Echo):
             await self._say(reply)
             if reply.prompt is not None and isinstance(self.link, Terminal):
                 self.link.setPrompt(reply.prompt)
+            if reply.exit_status is not None or reply.signal is not None:
+                self._end(reply)
+                return
         self.link.resumeProducing()
+
+    def _end(self, reply: Reply) -> None:
+        if reply.signal is None:
+            self.link.exit(reply.exit_status or 0)
+        else:
+            self.link.endBySignal(reply.signal.encode())
 
     async def _say(self, reply: Reply) -> None:
         if reply.after:
