@@ -22,11 +22,14 @@ def pytest_make_parametrize_id(config, val, argname):
     return argname if isinstance(val, bytes) and len(val) > 20 else None
 
 
-def pytest_collectreport(report):
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
     """Have a library that is not installed be a failure in CI, and not a skip."""
+    report = yield
     if report.skipped and REQUIRE_CLIENTS:
         report.outcome = "failed"
         report.longrepr = str(report.longrepr[2])
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ def sayAnswer(said: Said) -> dict[str, Any]:
 
     Raises:
         TypeError: for what is none.
-        ValueError: for an exit status or a time that there is not.
+        ValueError: for an exit status, a time, a question or a prompt that there is not.
     """
     answer = Answer(stdout=said) if isinstance(said, str | bytes) else said
     if not isinstance(answer, Answer):
@@ -85,6 +85,9 @@ def sayAnswer(said: Said) -> dict[str, Any]:
         raise ValueError(f"exit_status={answer.exit_status}: it is from 0 to 4294967295")
     if answer.after < 0:
         raise ValueError(f"after={answer.after}: it is not below 0 seconds")
+    for name, text in (("ask", answer.ask), ("prompt", answer.prompt)):
+        if text is not None and not text.isprintable():
+            raise ValueError(f"{name}={text!r}: it is characters that can be seen, and spaces")
     return {
         "stdout": _text(answer.stdout),
         "stderr": _text(answer.stderr),

@@ -302,11 +302,14 @@ class Server:
             TypeError: when an answer is given in both ways, or is none.
             ValueError: when it can't be given.
         """
-        if isinstance(answer, str | bytes) and not stdout:
+        both = TypeError("give an answer, or what it consists of, but not both")
+        if isinstance(answer, str | bytes):
+            if stdout:
+                raise both
             stdout, answer = answer, None
         usual = Answer(stdout, stderr, exit_status, signal, after, at_eof, ask, prompt)
         if answer is not None and usual != Answer(at_eof=at_eof and callable(answer)):
-            raise TypeError("give an answer, or what it consists of, but not both")
+            raise both
         if callable(answer):
             answering = answer
 

@@ -16,7 +16,7 @@ def connectToAny(servers, known_hosts):
                 server.port,
                 server.user,
                 password=server.password,
-                banner_timeout=0.5,
+                banner_timeout=2,
                 allow_agent=False,
                 look_for_keys=False,
             )
