@@ -103,18 +103,45 @@ def test_options():
         assert option in told or f"`--{option.replace('_', '-')} " in limits, option
 
 
+ARGUMENTS = {"slow": "60", "drop-after": "1", "deny": "1", "exit": "1", "signal": "KILL"}
+FAULTS = "fault | what happens | line door | by user name"
+
+
 def test_faults():
     """All faults are in the table, and by user name where it says so."""
-    heading = "fault | what happens | line door | by user name"
-    table = {name: row for row in rows(heading) for name in names(row[0])}
+    table = {name: row for row in rows(FAULTS) for name in names(row[0])}
     assert set(table) == {kind.name for kind in KINDS}
-    arguments = {"slow": "1", "drop-after": "1", "deny": "1", "exit": "1", "signal": "KILL"}
     for kind in KINDS:
         told = table[kind.name][3]
         if issubclass(kind, StageFault):
             assert names(told) == [each for each in STAGES if kind(each).byUserName]
         else:
-            assert told == ("yes" if kind(arguments.get(kind.name)).byUserName else "no")
+            assert told == ("yes" if kind(ARGUMENTS.get(kind.name)).byUserName else "no")
+
+
+def test_faults_at_the_line_door(sshecho):
+    """The line door shows those faults of which the table says so, and no others."""
+
+    def visit(patience=PATIENCE):
+        with socket.create_connection((sshecho.host, sshecho.line_port)) as link:
+            link.sendall(f"{sshecho.user} {sshecho.password}\nHi\n".encode())
+            link.shutdown(socket.SHUT_WR)
+            link.settimeout(patience)
+            try:
+                return b"".join(iter(lambda: link.recv(65536), b""))
+            except TimeoutError:
+                return b"nothing yet"
+            except ConnectionError:
+                return b""
+
+    usual = visit()
+    assert usual.endswith(b"Hi\n")
+    for row in rows(FAULTS):
+        for name in names(row[0]):
+            argument = ARGUMENTS.get(name, "auth" if "STAGE" in row[0] else None)
+            with sshecho.misbehave(name, argument):
+                answered = visit(0.1 if name == "slow" else PATIENCE)
+            assert row[2] == ("no" if answered == usual else "yes"), name
 
 
 def test_other_languages(need, private, askpass, monkeypatch):
