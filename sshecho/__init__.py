@@ -17,6 +17,7 @@ One Cred portal stands behind two doors: an SSH server, and a plain TCP server t
 - `sshecho.web`: what operators look at: metrics, health, and the live sessions.
 - `sshecho.passwd`: writes the users of a file or a database.
 - `sshecho.probe`: logs in from the client's side, for monitors and health checks.
+- `sshecho.testing`: a server for people who test SSH clients, and its faults.
 - `sshecho.tap`: the options of serving, and the only place where the parts are put together.
 - `sshecho.dropin`: how twistd finds all this.
 """

@@ -22,6 +22,16 @@ def pytest_make_parametrize_id(config, val, argname):
     return argname if isinstance(val, bytes) and len(val) > 20 else None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    """Have a library that is not installed be a failure in CI, and not a skip."""
+    report = yield
+    if report.skipped and REQUIRE_CLIENTS:
+        report.outcome = "failed"
+        report.longrepr = str(report.longrepr[2])
+    return report
+
+
 @pytest.fixture(scope="session")
 def need():
     """Return a function that skips the test where a program is missing, and fails it in CI."""

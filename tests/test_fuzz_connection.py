@@ -37,7 +37,7 @@ from twisted.conch.ssh.common import NS
 
 from sshecho.ssh.connection import MIN_PACKET
 
-TERMINAL = NS(b"xterm") + struct.pack(">4L", 80, 24, 0, 0) + NS(b"")
+TERMINALS = [NS(term) + struct.pack(">4L", 80, 24, 0, 0) + NS(b"") for term in (b"xterm", b"dumb")]
 REQUESTS = {
     b"shell": st.just(b""),
     b"exec": texts.map(NS),
@@ -141,12 +141,14 @@ class Sessions(SessionClient):
         for _ in range(times):
             self.sendData(self.session(which), b"x" * size)
 
-    @rule(window=windows, does=st.lists(keys | changes, max_size=8))
-    def terminal(self, window, does):
+    @rule(
+        kind=st.sampled_from(TERMINALS), window=windows, does=st.lists(keys | changes, max_size=8)
+    )
+    def terminal(self, kind, window, does):
         """Somebody types at a terminal, which changes its size and sends signals."""
         self.live  # noqa: B018 - likewise
         session = self.open(b"session", window, 1 << 15)
-        for request in ((b"pty-req", TERMINAL), (b"shell", b"")):
+        for request in ((b"pty-req", kind), (b"shell", b"")):
             self.request(session, request[0], True, request[1])
         for one in does:
             if isinstance(one, str):

@@ -37,8 +37,9 @@ class Channel(StringTransport):
 PROMPT = b"\x1b[?2004h\r\x1b[J> "  # with the announcement that pasted text is to be marked
 
 
-def run(application=None, command=None, clock=None) -> tuple[Terminal, Channel]:
+def run(application=None, command=None, clock=None, term=b"xterm") -> tuple[Terminal, Channel]:
     channel = Channel(command)
+    channel.session.pty = Pty(term, 80, 24)
     channel.clock = clock or Clock()
     terminal = Terminal(application or Echo(), b"" if command else GREETING, channel.clock)
     terminal.makeConnection(channel)
@@ -68,6 +69,45 @@ def test_command():
     _, channel = run(command=b"hello world")
     assert channel.value() == b"hello world\r\n"
     assert channel.disconnecting
+
+
+def test_dumb_terminal():
+    """A terminal that is said to be dumb gets no escape sequences."""
+    terminal, channel = run(term=b"dumb")
+    terminal.dataReceived(b"Hi\r")
+    assert channel.value().endswith(b"proceed.\r\n> Hi\r\nHi\r\n> ")
+
+
+def test_prompt_after_the_answer():
+    """There is no prompt while the application, which has paused, has yet to answer a line."""
+
+    class Thoughtful(Protocol):
+        def dataReceived(self, data):
+            self.transport.pauseProducing()
+
+    application = Thoughtful()
+    terminal, channel = run(application)
+    channel.clear()
+    terminal.dataReceived(b"Why?\rHow?\r")
+    assert channel.value().endswith(b"Why?\x1b[?2004l\r\n")
+    application.transport.write(b"Because\n")
+    assert PROMPT not in channel.value()
+    application.transport.resumeProducing()
+    assert b"Because\r\n" + PROMPT in channel.value()
+    assert b"How?" in channel.value()
+
+
+def test_another_prompt():
+    """An application may have another prompt shown, and what is typed not: a password."""
+    terminal, channel = run(Protocol())
+    terminal.setPrompt("Password: ", secret=True)
+    assert channel.value().endswith(b"Password: ")
+    channel.clear()
+    terminal.dataReceived(b"secr\x7fret\r")
+    terminal.setPrompt("> ")
+    terminal.dataReceived(b"\x1b[Ax\r")  # the history has not kept it
+    assert b"sec" not in channel.value()
+    assert channel.value().count(b"> x") == 1
 
 
 def test_unfinished_line():

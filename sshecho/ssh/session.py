@@ -180,9 +180,11 @@ class SessionChannel(Channel):
         if self.session.pty is None:
             self.run(self._program)
         else:
-            clock = self.conn.transport.factory.clock
-            self._terminal = Terminal(self._program, self._greeting, clock)
+            self._terminal = self._newTerminal(self._program, self._greeting)
             self.run(self._terminal)
+
+    def _newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
+        return Terminal(program, greeting, self.conn.transport.factory.clock)
 
     def ended(self) -> None:
         """Tell of the end."""

@@ -24,12 +24,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.session import ISessionTransport, Session, endInput
-from sshecho.ssh.editor import Breath, EndOfInput, Event, Interrupt, LineEditor
+from sshecho.ssh.editor import PROMPT, Breath, EndOfInput, Event, Interrupt, LineEditor
 
 _log = Logger()
 
 TURN = 0.002
 """Seconds of editing after which others have their turn."""
+
+DUMB = b"dumb"
+"""The type of a terminal that knows no escape sequences, as terminfo has it."""
 
 GREETING = b"Login successful, please proceed.\n"
 
@@ -53,12 +56,23 @@ class Terminal(Protocol):
         application: what the session runs.
         greeting: what to show first, in UTF-8; each line ends with LF.
         clock: what the work is measured with, and lets the others have their turn.
+        prompt: what a line begins with.
+        dumb: whether no escape sequences are to be shown, whatever the terminal's type.
     """
 
-    def __init__(self, application: IProtocol, greeting: bytes, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        application: IProtocol,
+        greeting: bytes,
+        clock: IReactorTime,
+        prompt: str = PROMPT,
+        dumb: bool = False,
+    ) -> None:
         self._application = application
         self._greeting = greeting
         self._clock = clock
+        self._promptText = prompt
+        self._dumb = dumb
         self._worked = 0.0  # seconds since the others had their turn
         self._resting = False
         self._resized = False
@@ -88,8 +102,10 @@ class Terminal(Protocol):
     def connectionMade(self) -> None:
         """Greet, run the application, and show the prompt."""
         self._link = cast(ISessionTransport, self.transport)
-        assert self.session.pty is not None
-        self._editor = LineEditor(self._draw, self.session.pty.columns, self.session.pty.rows)
+        pty = self.session.pty
+        assert pty is not None
+        dumb = self._dumb or pty.term == DUMB
+        self._editor = LineEditor(self._draw, pty.columns, pty.rows, self._promptText, dumb)
         self.write(self._greeting)
         self._application.makeConnection(self)
         self._prompt()
@@ -205,7 +221,8 @@ class Terminal(Protocol):
         self._application.connectionLost(reason)
 
     def _prompt(self) -> None:
-        if not self._inputEnded and not self._ending:
+        """Show the prompt, unless the application is not ready for a line: it says when it is."""
+        if not (self._prompting or self._paused or self._inputEnded or self._ending):
             self._prompting = True
             self._show()
 
@@ -250,6 +267,21 @@ class Terminal(Protocol):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Show the application's output."""
         self.write(b"".join(data))
+
+    def setPrompt(self, prompt: str, secret: bool = False) -> None:
+        """Have the next lines begin with another prompt.
+
+        Args:
+            prompt: what they begin with.
+            secret: whether they are not shown: passwords.
+        """
+        self._editor.prompt, self._editor.secret = prompt, secret
+        self._refresh()
+
+    @property
+    def prompt(self) -> str:
+        """What lines begin with."""
+        return self._editor.prompt
 
     def writeError(self, data: bytes) -> None:
         """Show the application's errors where its output is: a terminal has no other place."""
@@ -299,6 +331,8 @@ class Terminal(Protocol):
     def resumeProducing(self) -> None:
         """Read on."""
         self._paused = False
+        if not self._editing:
+            self._prompt()
         self._edit()
         self._refresh()
         if not self._paused and not self._resting and not self._ending:

@@ -27,6 +27,8 @@ class Options(TypedDict, total=False):
         packet: bytes that a client may send in one packet.
         banner: what is shown before the login.
         greeting: what a session with a terminal begins with.
+        prompt: what a line at a terminal's shell begins with, such as ``switch#``.
+        dumb_terminal: whether terminals are shown no escape sequences, as at most appliances.
         users: passwords of more users, by name.
         authorized_keys: lines of an authorized_keys file, by user.
         faults: faults in force, such as ``["slow=0.5"]``.
@@ -48,6 +50,8 @@ class Options(TypedDict, total=False):
     packet: int
     banner: str
     greeting: str
+    prompt: str
+    dumb_terminal: bool
     users: Mapping[str, str]
     authorized_keys: Mapping[str, Sequence[str]]
     faults: Sequence[str]

@@ -49,6 +49,8 @@ class Server:
     Attributes:
         host, port, line_port: where it listens.
         user, password: who may log in.
+        options: how it is at present: what it was made with, and what its test or its last reset
+            has in place of that.
         private_key: the file of a key that may, too, of type ed25519.
         known_hosts: a file of the server's host keys, as ssh and others read it.
         ssh_config: a file for ``ssh -F``, to which the server's name is ``sshecho``.
@@ -74,6 +76,7 @@ class Server:
         self.port = port
         self.line_port = line_port
         self._options = options
+        self.options = options
         self._process: Process | None = None
         self._owner = os.getpid()
         self._looking = threading.Lock()
@@ -158,7 +161,9 @@ class Server:
             ValueError: when an option can't be had; then nothing has changed.
         """
         with self._looking:
-            self._ask("reset", options={**self._options, **options})
+            together: Options = {**self._options, **options}
+            self._ask("reset", options=together)
+            self.options = together
             process = self._running()
             process.calls.clear()
             process.forgetLog()
@@ -266,10 +271,12 @@ class Server:
         *,
         stdout: str | bytes = b"",
         stderr: str | bytes = b"",
-        exit_status: int = 0,
+        exit_status: int | None = None,
         signal: str | None = None,
         after: float = 0.0,
         at_eof: bool = False,
+        ask: str | None = None,
+        prompt: str | None = None,
     ) -> None:
         """Dictate the answer to a command, or to a line at a terminal's shell.
 
@@ -277,23 +284,32 @@ class Server:
 
         Args:
             command: the command, or a compiled pattern that has to fit all of it.
-            answer: in place of what follows: an `Answer`, its standard output alone, a sequence of
-                those, of which the last one stays; or a callable, which is called in a thread with
-                the `Session` and returns one of those, or None for an echo.
+            answer: standard output; or in place of all that follows an `Answer`, or a sequence of
+                answers and outputs, of which the last one stays; or a callable, which is called in
+                a thread with the `Session` and returns one of those, or None for an echo, and with
+                ``at_eof`` not before the client has said that it sends no more.
             stdout: standard output; text is sent as UTF-8.
             stderr: standard error, likewise.
-            exit_status: how the session ends, unless by a signal.
+            exit_status: how the session ends, unless by a signal; 0 unless it is given. At a
+                terminal's shell the session goes on unless one of the two is given.
             signal: the signal that it ends by, such as ``"KILL"``.
             after: seconds to wait before all this.
             at_eof: whether to wait, before that, until the client has said that it sends no more.
+            ask: what is asked first of all, such as ``"Password: "``: then a line has to come.
+            prompt: what the next lines begin with at a terminal's shell.
 
         Raises:
             TypeError: when an answer is given in both ways, or is none.
             ValueError: when it can't be given.
         """
-        usual = Answer(stdout, stderr, exit_status, signal, after, at_eof)
-        if answer is not None and usual != Answer():
-            raise TypeError("give an answer, or what it consists of, but not both")
+        both = TypeError("give an answer, or what it consists of, but not both")
+        if isinstance(answer, str | bytes):
+            if stdout:
+                raise both
+            stdout, answer = answer, None
+        usual = Answer(stdout, stderr, exit_status, signal, after, at_eof, ask, prompt)
+        if answer is not None and usual != Answer(at_eof=at_eof and callable(answer)):
+            raise both
         if callable(answer):
             answering = answer
 
@@ -301,12 +317,12 @@ class Server:
                 said = answering(readSession(seen))
                 return None if said is None else sayAnswer(said)
 
-            rule = self._ask("respond", said=sayRule(command, None))
+            rule = self._ask("respond", said=sayRule(command, None, at_eof=at_eof))
             self._running().calls.answer(rule, call)
             return
         if answer is None:
             answers: Sequence[Said] = [usual]
-        elif isinstance(answer, Answer | str | bytes):
+        elif isinstance(answer, Answer):
             answers = [answer]
         else:
             answers = answer

@@ -84,6 +84,14 @@ def test_the_plugins_are_light(installed, tmp_path):
     assert output(tmp_path, installed / "python", "-c", code) == "[]\n"
 
 
+def test_the_fixtures(installed, tmp_path):
+    """The README's first test of a client runs in a new environment, where nothing else is said."""
+    install = ("-m", "pip", "install", "--quiet", "pytest", "paramiko")
+    subprocess.run([installed / "python", *install], check=True)
+    shutil.copy(ROOT / "tests" / "examples" / "test_first.py", tmp_path)
+    assert "1 passed" in output(tmp_path, installed / "python", "-m", "pytest", "-q")
+
+
 def test_checkers_for_other_applications(installed, tmp_path):
     """Any twistd application finds our new checkers, and Twisted's own under Twisted's names."""
     code = (

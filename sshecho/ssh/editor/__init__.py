@@ -3,7 +3,7 @@
 It knows keys, characters and columns, and neither SSH nor Twisted: text goes in, lines come out,
 and what the terminal must show goes to a callable. The way through it:
 
-    keystrokes -> lineeditor -> linebuffer (edits), history -> screen -> layout
+    keystrokes -> lineeditor -> linebuffer (edits), history -> screen -> layout, or dumbscreen
 
 All of them count in characters.
 
@@ -13,6 +13,13 @@ prompt_toolkit runs an asyncio loop of its own, and neither the line nor what wa
 has a bound in it. Where one character ends and how wide it is, wcwidth knows.
 """
 
-from sshecho.ssh.editor.lineeditor import Breath, EndOfInput, Event, Interrupt, LineEditor
+from sshecho.ssh.editor.lineeditor import (
+    PROMPT,
+    Breath,
+    EndOfInput,
+    Event,
+    Interrupt,
+    LineEditor,
+)
 
-__all__ = ["Breath", "EndOfInput", "Event", "Interrupt", "LineEditor"]
+__all__ = ["PROMPT", "Breath", "EndOfInput", "Event", "Interrupt", "LineEditor"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from sshecho.ssh.editor.characters import boundary
+from sshecho.ssh.editor.dumbscreen import DumbScreen
 from sshecho.ssh.editor.edits import EDITS, KILLS
 from sshecho.ssh.editor.history import History, Search
 from sshecho.ssh.editor.keystrokes import ENTER, INTERRUPT, Keystrokes, Text
@@ -47,15 +48,31 @@ class LineEditor:
         draw: takes what the terminal must show.
         columns: the width of the terminal in characters.
         rows: its height.
+        prompt: what a line begins with.
+        dumb: whether the terminal knows no escape sequences.
+
+    Attributes:
+        prompt: what a line begins with, from the next `refresh` on.
+        secret: whether the line is not shown, and not kept.
     """
 
-    def __init__(self, draw: Callable[[str], None], columns: int, rows: int) -> None:
+    def __init__(
+        self,
+        draw: Callable[[str], None],
+        columns: int,
+        rows: int,
+        prompt: str = PROMPT,
+        dumb: bool = False,
+    ) -> None:
         self._draw = draw
+        self.prompt = prompt
+        self.secret = False
+        self._pasteOn, self._pasteOff = ("", "") if dumb else (_PASTE_ON, _PASTE_OFF)
         self._keystrokes = Keystrokes()
         self._line = LineBuffer()
         self._history = History()
         self._search: Search | None = None
-        self._screen = Screen(draw, columns, rows)
+        self._screen = (DumbScreen if dumb else Screen)(draw, columns, rows)
         self._full = False  # whether something did not fit
 
     # What the owner does.
@@ -88,7 +105,8 @@ class LineEditor:
 
     def show(self) -> None:
         """Show the prompt and the line where the terminal's cursor stands."""
-        self._draw(_PASTE_ON)
+        if self._pasteOn:
+            self._draw(self._pasteOn)
         self.refresh()
 
     def hide(self) -> None:
@@ -99,12 +117,15 @@ class LineEditor:
         """Leave the line where it is, with a mark behind it, and go to the next row."""
         self._line.cursor = len(self._line.text)
         self.refresh()
-        self._draw(f"{mark}{_PASTE_OFF}\r\n")
+        self._draw(f"{mark}{self._pasteOff}\r\n")
         self._screen.forget()
 
     def refresh(self) -> None:
         """Let the screen show the line and the cursor as they are."""
-        prompt = self._search.prompt if self._search else PROMPT
+        if self.secret:
+            self._screen.show(self.prompt, len(self.prompt))
+            return
+        prompt = self._search.prompt if self._search else self.prompt
         if boundary(prompt + self._line.text[:1], len(prompt)) < len(prompt):
             prompt += UNSEEN  # an accent without a letter is not to go to the prompt's space
         self._screen.show(prompt + self._line.text, len(prompt) + self._line.cursor)
@@ -143,7 +164,8 @@ class LineEditor:
     def _enter(self) -> str:
         line = self._line.text
         self.leave()
-        self._history.add(line)
+        if not self.secret:
+            self._history.add(line)
         self._line.replace("", 0)
         return line
 

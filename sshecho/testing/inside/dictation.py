@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from sshecho.echo import Echo
 from sshecho.session import ISessionTransport, Session
+from sshecho.ssh.terminal import Terminal
 
 _log = Logger()
 
@@ -27,18 +28,23 @@ class Reply:
     Attributes:
         stdout: bytes of standard output.
         stderr: bytes of standard error.
-        exit_status: how the session ends, unless by a signal.
+        exit_status: how the session ends, unless by a signal; None for 0, or not at all at a
+            terminal's shell.
         signal: the signal that it ends by.
         after: seconds to wait before it.
         at_eof: whether to wait before that for the end of what the client sends.
+        ask: what is asked first of all; a line has to come then.
+        prompt: what the next lines begin with at a terminal's shell.
     """
 
     stdout: bytes = b""
     stderr: bytes = b""
-    exit_status: int = 0
+    exit_status: int | None = None
     signal: str | None = None
     after: float = 0.0
     at_eof: bool = False
+    ask: str | None = None
+    prompt: str | None = None
 
 
 def readReply(said: Mapping[str, Any]) -> Reply:
@@ -63,7 +69,11 @@ class Rule:
     Args:
         number: its number.
         said: the rule as the test says it: ``command`` or ``pattern``, ``flags`` and ``bytes``;
-            ``replies``, or None where a callable has them.
+            ``replies``, or None where a callable has them; ``at_eof``, whether that is called
+            once no more comes.
+
+    Attributes:
+        atEof: whether it is of use only then.
 
     Raises:
         ValueError: for a pattern that is none.
@@ -71,6 +81,7 @@ class Rule:
 
     def __init__(self, number: int, said: Mapping[str, Any]) -> None:
         self.number = number
+        self.atEof: bool = said.get("at_eof", False)
         self._command: bytes | None = None
         if "command" in said:
             self._command = said["command"].encode("latin-1")
@@ -144,6 +155,7 @@ class Dictated(Echo):
         self._rules = rules
         self._answering: Deferred[None] | None = None
         self._eof: Deferred[None] = Deferred()
+        self._asked: Deferred[None] | None = None
 
     def connectionMade(self) -> None:
         """Answer the command, or begin to echo."""
@@ -158,6 +170,10 @@ class Dictated(Echo):
     def dataReceived(self, data: bytes) -> None:
         """Echo it; but at a terminal a line is a command."""
         session = self.link.session
+        if self._asked is not None:
+            if b"\n" in data:
+                self._takeLine()
+            return
         if session.command is not None:
             return
         rule = None if session.pty is None else self._rules.find(data.removesuffix(b"\n"))
@@ -168,6 +184,7 @@ class Dictated(Echo):
 
     def readConnectionLost(self) -> None:
         """Nothing more will come: a command that was waiting for that is answered now."""
+        self._takeLine()
         if self.link.session.command is None:
             super().readConnectionLost()
         elif not self._eof.called:
@@ -189,18 +206,37 @@ class Dictated(Echo):
             self.link.writeError(f"{why}\n".encode())
             self.link.exit(_BROKEN)
 
+    async def _ask(self, question: str) -> None:
+        """Ask, and wait for a line."""
+        self._asked = asked = Deferred[None]()
+        if not isinstance(self.link, Terminal):
+            self.link.writeError(question.encode())
+            await asked
+            return
+        before = self.link.prompt
+        self.link.setPrompt(question, secret=True)
+        self.link.resumeProducing()
+        await asked
+        self.link.setPrompt(before)
+
+    def _takeLine(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.callback(None)
+
     async def _answerCommand(self, rule: Rule) -> None:
+        if rule.atEof:
+            await self._eof
         reply = await rule.reply(self._rules.dictate, self.link.session)
         if reply is None:
             super().connectionMade()
             return
+        if reply.ask is not None:
+            await self._ask(reply.ask)
         if reply.at_eof:
             await self._eof
         await self._say(reply)
-        if reply.signal is None:
-            self.link.exit(reply.exit_status)
-        else:
-            self.link.endBySignal(reply.signal.encode())
+        self._end(reply)
 
     async def _answerLine(self, rule: Rule, line: bytes) -> None:
         self.link.pauseProducing()  # the next line waits for the answer to this one
@@ -208,8 +244,22 @@ class Dictated(Echo):
         if reply is None:
             super().dataReceived(line)
         else:
+            if reply.ask is not None:
+                await self._ask(reply.ask)
+                self.link.pauseProducing()
             await self._say(reply)
+            if reply.prompt is not None and isinstance(self.link, Terminal):
+                self.link.setPrompt(reply.prompt)
+            if reply.exit_status is not None or reply.signal is not None:
+                self._end(reply)
+                return
         self.link.resumeProducing()
+
+    def _end(self, reply: Reply) -> None:
+        if reply.signal is None:
+            self.link.exit(reply.exit_status or 0)
+        else:
+            self.link.endBySignal(reply.signal.encode())
 
     async def _say(self, reply: Reply) -> None:
         if reply.after:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.conch.ssh.channel import SSHChannel
 from twisted.cred.credentials import ICredentials
+from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from sshecho.linesession import LineSession
@@ -14,6 +15,7 @@ from sshecho.ssh.algorithms import USER_ALGORITHMS
 from sshecho.ssh.loginrequest import LoginRequest
 from sshecho.ssh.packets import negotiation
 from sshecho.ssh.packets.negotiation import Names, Offer
+from sshecho.ssh.terminal import Terminal
 from sshecho.testing.faulty.connection import FaultyConnection
 from sshecho.testing.faulty.line import FaultyLine
 from sshecho.testing.faulty.session import FaultySession
@@ -152,6 +154,11 @@ class SeenSession(FaultySession):
         """Keep the subsystem's name."""
         self.subsystem = onlyString(data).decode(errors="backslashreplace")
         return super().request_subsystem(data)
+
+    def _newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
+        house = self.conn.transport.house
+        prompt = house.settings.prompt if self.session.command is None else ""
+        return Terminal(program, greeting, house.clock, prompt, dumb=house.settings.dumb_terminal)
 
     def closed(self) -> None:
         """Keep that it is over."""

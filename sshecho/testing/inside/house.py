@@ -52,6 +52,7 @@ class House:
         reactor: what listens and counts time.
 
     Attributes:
+        clock: what counts time.
         settings: how it is at present.
         inForce: its faults.
         recorder: what it has seen.
@@ -62,16 +63,16 @@ class House:
 
     def __init__(self, reactor: IReactorCore) -> None:
         self._reactor = reactor
-        self._clock = IReactorTime(reactor)
+        self.clock = IReactorTime(reactor)
         self.settings = Settings()
         self.papers = Papers()
         self.inForce = InForce(byUserName=True)
         self.recorder = Recorder()
         self.calls = Calls(self.recorder)
-        self.rules = Rules(self._clock, self.calls)
+        self.rules = Rules(self.clock, self.calls)
         self._passwords: dict[bytes, bytes] = {}
         oldalgorithms.learn()
-        self._gate = Gate(self.settings.limits, self._clock)
+        self._gate = Gate(self.settings.limits, self.clock)
         avatars: Avatars = {
             IProtocolAvatar: partial(EchoAvatar, application=self.rules),
             IConchUser: partial(SSHAvatar, application=self.rules, greeting=self._greeting),
@@ -85,11 +86,11 @@ class House:
                 IAnonymous: [AllowAnonymousAccess()],
             },
         )
-        self._ssh = EchoSSHFactory(portal, (), self._clock, self._gate, banner=self._banner)
+        self._ssh = EchoSSHFactory(portal, (), self.clock, self._gate, banner=self._banner)
         self._ssh.protocol = partial(SeenTransport, self)
         self._ssh.userAuth = SeenUserAuth
         self._ssh.connection = SeenConnection
-        self._line = LineFactory(portal, self._clock, self._gate)
+        self._line = LineFactory(portal, self.clock, self._gate)
         self._line.protocol = partial(SeenLine, self)
 
     def _banner(self) -> bytes:
@@ -153,7 +154,7 @@ class House:
             target,
             TCP4ClientEndpoint(IReactorTCP(self._reactor), self._host, self._port),
             lambda attempt: Client(attempt, identity, hostKeys),
-            clock=self._clock,
+            clock=self.clock,
             seconds=time.monotonic,
             timeout=_PATIENCE,
         )
@@ -171,7 +172,7 @@ class House:
             if visit.guest is not None:
                 visit.guest.cut("the next test begins")
         while self._gate.visits:
-            await deferLater(self._clock, 0)
+            await deferLater(self.clock, 0)
         self.rules.clear()
         self.inForce.clear()
         self._apply(settings)

@@ -80,8 +80,8 @@ class Papers:
         self.ssh_config.write_text(text)
 
     def writeKnownHosts(self, host: str, port: int, keys: Sequence[Key]) -> None:
-        """Write the host keys that clients are to expect."""
-        names = f"[{host}]:{port},[localhost]:{port}"
+        """Write the host keys that clients are to expect, those who know no ports there too."""
+        names = f"[{host}]:{port},[localhost]:{port},{host},localhost"
         lines = [f"{names} {key.public().toString('OPENSSH').decode()}\n" for key in keys]
         self.known_hosts.write_text("".join(lines))
 

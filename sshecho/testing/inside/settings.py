@@ -9,6 +9,7 @@ from typing import Any
 
 from sshecho.service.limits import OPTIONS, Limits
 from sshecho.ssh.algorithms import MODERN
+from sshecho.ssh.editor import PROMPT
 from sshecho.ssh.terminal import GREETING
 from sshecho.ssh.transport import Transport
 from sshecho.testing.algorithms import ALGORITHMS
@@ -44,6 +45,8 @@ class Settings:
         packet: bytes that a client may send in one packet.
         banner: what is shown before the login.
         greeting: what a session with a terminal begins with.
+        prompt: what a line at a terminal's shell begins with.
+        dumb_terminal: whether terminals are shown no escape sequences.
         users: passwords of users.
         authorized_keys: lines of authorized_keys files of users.
         faults: faults in force.
@@ -64,6 +67,8 @@ class Settings:
     packet: int = 1 << 15
     banner: str = ""
     greeting: str = GREETING.decode()
+    prompt: str = PROMPT
+    dumb_terminal: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     authorized_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
@@ -126,6 +131,12 @@ def _version(value: Any) -> str:  # noqa: ANN401
     return str(value)
 
 
+def _prompt(value: Any) -> str:  # noqa: ANN401
+    if not str(value).isprintable():
+        raise ValueError("it is characters that can be seen, and spaces")
+    return str(value)
+
+
 def _faults(values: Any) -> tuple[Fault, ...]:  # noqa: ANN401
     if isinstance(values, str):
         raise ValueError("it is a list of faults")
@@ -145,6 +156,8 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "packet": _number(1),
     "banner": str,
     "greeting": str,
+    "prompt": _prompt,
+    "dumb_terminal": bool,
     "users": dict,
     "authorized_keys": dict,
     "faults": _faults,
