@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from sshecho.session import ISessionTransport, Session, endInput
 from sshecho.ssh.editor import Breath, EndOfInput, Event, Interrupt, LineEditor
+from sshecho.ssh.editor.lineeditor import PROMPT
 
 _log = Logger()
 
@@ -69,6 +70,7 @@ class Terminal(Protocol):
         self._paused = False
         self._pending: list[bytes] | None = None
         self._prompting = False
+        self._promptDue = False  # once the application does not wait any more
         self._atMargin = True  # whether the prompt can be shown where the output has ended
         self._inputEnded = False
         self._ending = False
@@ -89,7 +91,8 @@ class Terminal(Protocol):
         """Greet, run the application, and show the prompt."""
         self._link = cast(ISessionTransport, self.transport)
         assert self.session.pty is not None
-        self._editor = LineEditor(self._draw, self.session.pty.columns, self.session.pty.rows)
+        pty, isShell = self.session.pty, self.session.command is None
+        self._editor = LineEditor(self._draw, pty.columns, pty.rows, PROMPT if isShell else "")
         self.write(self._greeting)
         self._application.makeConnection(self)
         self._prompt()
@@ -205,9 +208,12 @@ class Terminal(Protocol):
         self._application.connectionLost(reason)
 
     def _prompt(self) -> None:
-        if not self._inputEnded and not self._ending:
-            self._prompting = True
-            self._show()
+        """Show the prompt for the next line, once one is waited for; a command has none."""
+        self._promptDue = self._paused
+        if self._paused or self._inputEnded or self._ending or self.session.command is not None:
+            return
+        self._prompting = True
+        self._show()
 
     def _show(self) -> None:
         if not self._atMargin:
@@ -299,6 +305,8 @@ class Terminal(Protocol):
     def resumeProducing(self) -> None:
         """Read on."""
         self._paused = False
+        if self._promptDue:
+            self._prompt()
         self._edit()
         self._refresh()
         if not self._paused and not self._resting and not self._ending:

@@ -47,10 +47,14 @@ class LineEditor:
         draw: takes what the terminal must show.
         columns: the width of the terminal in characters.
         rows: its height.
+        prompt: what each line is shown behind.
     """
 
-    def __init__(self, draw: Callable[[str], None], columns: int, rows: int) -> None:
+    def __init__(
+        self, draw: Callable[[str], None], columns: int, rows: int, prompt: str = PROMPT
+    ) -> None:
         self._draw = draw
+        self._prompt = prompt
         self._keystrokes = Keystrokes()
         self._line = LineBuffer()
         self._history = History()
@@ -104,7 +108,7 @@ class LineEditor:
 
     def refresh(self) -> None:
         """Let the screen show the line and the cursor as they are."""
-        prompt = self._search.prompt if self._search else PROMPT
+        prompt = self._search.prompt if self._search else self._prompt
         if boundary(prompt + self._line.text[:1], len(prompt)) < len(prompt):
             prompt += UNSEEN  # an accent without a letter is not to go to the prompt's space
         self._screen.show(prompt + self._line.text, len(prompt) + self._line.cursor)
