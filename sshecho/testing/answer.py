@@ -67,11 +67,10 @@ def sayRule(command: Command, answers: Sequence[Said] | int) -> dict[str, Any]:
 
 def _sayCommand(command: Command) -> dict[str, Any]:
     if isinstance(command, re.Pattern):
-        return {
-            "pattern": _text(command.pattern),
-            "flags": command.flags,
-            "bytes": isinstance(command.pattern, bytes),
-        }
+        pattern = command.pattern
+        if isinstance(pattern, bytes):
+            return {"pattern": _text(pattern), "flags": command.flags, "bytes": True}
+        return {"pattern": pattern, "flags": command.flags, "bytes": False}
     if not isinstance(command, str | bytes):
         raise TypeError(f"a command is str, bytes or a compiled pattern, not {command!r}")
     return {"command": _text(command)}

@@ -280,9 +280,9 @@ class Server:
 
         Args:
             command: the command, or a compiled pattern that has to fit all of it.
-            answer: in place of what follows: an `Answer`, its standard output alone, or a list of
-                those, of which the last one stays; or a callable, which is called in a thread
-                with the `Session` and returns one of those, or None for an echo.
+            answer: standard output; or in place of what follows an `Answer`, or a list of those
+                and of standard outputs, of which the last one stays; or a callable, which is
+                called in a thread with the `Session`, and returns one, or None for an echo.
             stdout: standard output; text is sent as UTF-8.
             stderr: standard error, likewise.
             exit_status: how the session ends, unless by a signal.
@@ -294,6 +294,8 @@ class Server:
             TypeError: when an answer is given in both ways, or is none.
             ValueError: when it can't be given.
         """
+        if isinstance(answer, str | bytes) and not stdout:
+            stdout, answer = answer, None
         usual = Answer(stdout, stderr, exit_status, signal, after, at_eof)
         if answer is not None and usual != Answer():
             raise TypeError("give an answer, or what it consists of, but not both")
@@ -344,7 +346,7 @@ class Server:
             OSError: when there is no such file.
             ValueError: when that is no key.
         """
-        line = key.read_text() if isinstance(key, Path) else key
+        line = key.read_text(encoding="utf-8") if isinstance(key, Path) else key
         self._ask("authorize", user=self.user if user is None else user, key=line.strip())
 
 

@@ -116,6 +116,8 @@ class House:
         Raises:
             ValueError: when that can't be done; the text says why.
         """
+        if self.inForce.split(user.encode())[0] != user.encode():
+            raise ValueError(f"{user!r} can't be a user's name: behind the + stands a fault")
         self._host, self._user, self._password = host, user, password
         ssh = self._listen("port", port, self._ssh).getHost()
         line = self._listen("line_port", line_port, self._line).getHost()

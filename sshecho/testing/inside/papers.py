@@ -82,7 +82,7 @@ class Papers:
             private_key=_quoted(self.private_key).replace("%", "%%"),
             known_hosts=_quoted(self.known_hosts).replace("%", "%%"),
         )
-        self.ssh_config.write_text(text)
+        self.ssh_config.write_bytes(text.encode("utf-8", "surrogateescape"))  # as paths may be
 
     def writeKnownHosts(self, host: str, port: int, keys: Sequence[Key]) -> None:
         """Write the host keys that clients are to expect."""
@@ -100,7 +100,7 @@ class Papers:
         checkName(user)
         path = self._authorized / os.fsdecode(user.encode())  # by which the checker looks for it
         path.touch(mode=0o600)
-        path.write_text("".join(f"{line}\n" for line in keys))
+        path.write_bytes("".join(f"{line}\n" for line in keys).encode())
 
     def forgetAuthorized(self) -> None:
         """Let nobody log in with a key."""
