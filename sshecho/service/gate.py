@@ -218,9 +218,7 @@ class Gate:
     def _finish(self) -> None:
         if self._cutting.active():
             self._cutting.cancel()
-        for told in self._told.values():
-            told.timer.cancel()
-        self._told.clear()
+        self.forgetTold()
         self.turns.stop()
         self._empty.callback(None)
 
@@ -236,6 +234,12 @@ class Gate:
             return
         _tell(limit, source, text)
         self._told[limit] = _Told(text, source, self._clock.callLater(PAUSE, self._sum, limit))
+
+    def forgetTold(self) -> None:
+        """Tell of each limit anew."""
+        for told in self._told.values():
+            told.timer.cancel()
+        self._told.clear()
 
     def _sum(self, limit: str) -> None:
         """Tell how often a limit was reached since it was last told."""

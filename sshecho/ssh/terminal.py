@@ -83,6 +83,7 @@ class Terminal(Protocol):
         self._paused = False
         self._pending: list[bytes] | None = None
         self._prompting = False
+        self._promptDue = False  # once the application does not wait any more
         self._atMargin = True  # whether the prompt can be shown where the output has ended
         self._inputEnded = False
         self._ending = False
@@ -102,10 +103,10 @@ class Terminal(Protocol):
     def connectionMade(self) -> None:
         """Greet, run the application, and show the prompt."""
         self._link = cast(ISessionTransport, self.transport)
-        pty = self.session.pty
+        pty, isShell = self.session.pty, self.session.command is None
         assert pty is not None
-        dumb = self._dumb or pty.term == DUMB
-        self._editor = LineEditor(self._draw, pty.columns, pty.rows, self._promptText, dumb)
+        dumb, prompt = self._dumb or pty.term == DUMB, self._promptText if isShell else ""
+        self._editor = LineEditor(self._draw, pty.columns, pty.rows, prompt, dumb)
         self.write(self._greeting)
         self._application.makeConnection(self)
         self._prompt()
@@ -221,8 +222,14 @@ class Terminal(Protocol):
         self._application.connectionLost(reason)
 
     def _prompt(self) -> None:
-        """Show the prompt, unless the application is not ready for a line: it says when it is."""
-        if not (self._prompting or self._paused or self._inputEnded or self._ending):
+        """Show the prompt for the next line, once one is waited for.
+
+        A command has none, but for the one that its application sets.
+        """
+        isShell = self.session.command is None
+        if self._prompting or self._paused or self._inputEnded or self._ending:
+            return
+        if isShell or self._editor.prompt:
             self._prompting = True
             self._show()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ class Answer:
     prompt: str | None = None
 
 
+_HIGHEST_STATUS = (1 << 32) - 1
+_SIGNAL = re.compile(r"(?!SIG)[A-Z][A-Z0-9]*|[^@\s]+@[^@\s]+", re.ASCII)  # RFC 4254, section 6.10
+
 Command = str | bytes | re.Pattern[str] | re.Pattern[bytes]
 """A command as it has to be, or a pattern that has to fit all of it."""
 
@@ -46,29 +50,37 @@ Answering = Callable[[Session], Said | None]
 
 
 def sayRule(
-    command: Command, answers: Sequence[Said] | None, at_eof: bool = False
+    command: Command, answers: Sequence[Said] | int, at_eof: bool = False
 ) -> dict[str, Any]:
     """Return a rule as it is sent.
 
     Args:
         command: what it is for.
-        answers: one after another, of which the last stays; None when a callable has them.
+        answers: one after another, of which the last stays; or the number of the callable that
+            has them.
         at_eof: whether that is called once the client has said that it sends no more.
 
     Raises:
-        ValueError: when there is no answer.
+        TypeError: for what is no command, or no answer.
+        ValueError: when there is no answer, or one that can't be given.
     """
+    rule = _sayCommand(command)
+    if isinstance(answers, int):
+        return {**rule, "callable": answers, "at_eof": at_eof}
+    if not answers:
+        raise ValueError("give one answer at least")
+    return {**rule, "replies": [sayAnswer(each) for each in answers]}
+
+
+def _sayCommand(command: Command) -> dict[str, Any]:
     if isinstance(command, re.Pattern):
         pattern = command.pattern
-        isBytes = isinstance(pattern, bytes)
-        text = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
-        rule: dict[str, Any] = {"pattern": text, "flags": command.flags, "bytes": isBytes}
-    else:
-        rule = {"command": _text(command)}
-    if answers is not None and not answers:
-        raise ValueError("give one answer at least")
-    replies = None if answers is None else [sayAnswer(each) for each in answers]
-    return {**rule, "replies": replies, "at_eof": at_eof}
+        if isinstance(pattern, bytes):
+            return {"pattern": _text(pattern), "flags": command.flags, "bytes": True}
+        return {"pattern": pattern, "flags": command.flags, "bytes": False}
+    if not isinstance(command, str | bytes):
+        raise TypeError(f"a command is str, bytes or a compiled pattern, not {command!r}")
+    return {"command": _text(command)}
 
 
 def sayAnswer(said: Said) -> dict[str, Any]:
@@ -76,25 +88,31 @@ def sayAnswer(said: Said) -> dict[str, Any]:
 
     Raises:
         TypeError: for what is none.
-        ValueError: for an exit status, a time, a question or a prompt that there is not.
+        ValueError: for an exit status, a signal, a time, a question or a prompt that there is not.
     """
     answer = Answer(stdout=said) if isinstance(said, str | bytes) else said
     if not isinstance(answer, Answer):
         raise TypeError(f"an answer is an Answer, str or bytes, not {answer!r}")
-    if answer.exit_status is not None and not 0 <= answer.exit_status < 1 << 32:
-        raise ValueError(f"exit_status={answer.exit_status}: it is from 0 to 4294967295")
-    if answer.after < 0:
-        raise ValueError(f"after={answer.after}: it is not below 0 seconds")
+    for name in ("stdout", "stderr"):
+        if not isinstance(getattr(answer, name), str | bytes):
+            raise TypeError(f"{name}={getattr(answer, name)!r}: it is str or bytes")
+    status, signal, after = answer.exit_status, answer.signal, answer.after
+    if status is not None and not (isinstance(status, int) and 0 <= status <= _HIGHEST_STATUS):
+        raise ValueError(f"exit_status={status!r}: it is from 0 to {_HIGHEST_STATUS}")
+    if signal is not None and not (isinstance(signal, str) and _SIGNAL.fullmatch(signal)):
+        raise ValueError(f'signal={signal!r}: it is a name without SIG, such as "KILL"')
+    if not isinstance(after, int | float) or not 0 <= after < math.inf:
+        raise ValueError(f"after={after!r}: it is a number of seconds, and not below 0")
     for name, text in (("ask", answer.ask), ("prompt", answer.prompt)):
         if text is not None and not text.isprintable():
             raise ValueError(f"{name}={text!r}: it is characters that can be seen, and spaces")
     return {
         "stdout": _text(answer.stdout),
         "stderr": _text(answer.stderr),
-        "exit_status": answer.exit_status,
-        "signal": answer.signal,
-        "after": answer.after,
-        "at_eof": answer.at_eof,
+        "exit_status": status,
+        "signal": signal,
+        "after": after,
+        "at_eof": bool(answer.at_eof),
         "ask": answer.ask,
         "prompt": answer.prompt,
     }

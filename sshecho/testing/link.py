@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -27,25 +28,27 @@ class Link:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self._socket.settimeout(_PATIENCE)
         self._lock = threading.Lock()
-        self._rest = b""
+        self._rest = bytearray()
         self._number = 0
 
     def ask(self, order: str, /, **arguments: object) -> Any:  # noqa: ANN401 - whatever JSON has
         """Return the server's answer to an order.
 
         Raises:
+            TypeError: when an argument can't be sent.
             ValueError: when the server says that something is wrong with it.
             ServerError: when it does not answer.
         """
         with self._lock:
             self._number += 1
+            line = _line(self._number, order, arguments)
             try:
-                self._socket.settimeout(_PATIENCE)
-                self._socket.sendall(json.dumps((self._number, order, arguments)).encode() + b"\n")
+                self._send(line)
                 number, well, answer = 0, False, None
                 while number != self._number:  # an older one was broken off by a signal
-                    number, well, answer = json.loads(self._line())
+                    number, well, answer = json.loads(self._receive())
             except TimeoutError:
                 raise ServerError(f"the server does not answer within {_PATIENCE:.0f} s") from None
             except OSError:
@@ -54,13 +57,23 @@ class Link:
             raise ValueError(answer)
         return answer
 
-    def _line(self) -> bytes:
-        while b"\n" not in self._rest:
+    def _send(self, line: bytes) -> None:
+        try:
+            self._socket.sendall(line)
+        except BaseException:
+            self._socket.close()  # there may be half a line in it
+            raise
+
+    def _receive(self) -> bytes:
+        looked = 0
+        while (end := self._rest.find(b"\n", looked)) < 0:
+            looked = len(self._rest)
             data = self._socket.recv(_READ)
             if not data:
                 raise ConnectionError
             self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
+        line = bytes(self._rest[:end])
+        del self._rest[: end + 1]
         return line
 
     def close(self) -> None:
@@ -81,38 +94,39 @@ class Calls:
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._sending = threading.Lock()
+        self._starting = threading.Lock()
+        self._numbers = itertools.count(1)
         self._callables: dict[int, Call] = {}
         self._thread: threading.Thread | None = None
 
-    def answer(self, rule: int, call: Call) -> None:
-        """Have a callable answer for a rule.
+    def add(self, call: Call) -> int:
+        """Have a callable answer.
 
         Args:
-            rule: its number.
             call: gets what is seen of the session; returns the reply, or None for an echo.
+
+        Returns:
+            The number that it is called by.
         """
-        self._callables[rule] = call
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._listen, name="sshecho calls", daemon=True)
-            self._thread.start()
+        number = next(self._numbers)
+        self._callables[number] = call
+        with self._starting:
+            if self._thread is None:
+                self._thread = _inBackground(self._listen)
+        return number
 
     def clear(self) -> None:
         """Forget all callables."""
         self._callables.clear()
 
     def _listen(self) -> None:
-        try:
-            for line in self._socket.makefile("rb"):
-                call = json.loads(line)
-                threading.Thread(
-                    target=self._answer, args=call, name="sshecho call", daemon=True
-                ).start()
-        except OSError:
-            return  # closed here
+        with suppress(OSError), self._socket.makefile("rb") as calls:  # closed here
+            for line in calls:
+                _inBackground(self._answer, *json.loads(line))
 
-    def _answer(self, number: int, rule: int, session: dict[str, Any]) -> None:
+    def _answer(self, number: int, called: int, session: dict[str, Any]) -> None:
         try:
-            call = self._callables.get(rule)
+            call = self._callables.get(called)
             reply = None if call is None else call(session)
         except BaseException as error:
             why = f"the callable that answers raised {type(error).__name__}: {error}"
@@ -121,14 +135,35 @@ class Calls:
         self._send(number, True, reply)
 
     def _send(self, *answer: object) -> None:
-        with self._sending:
-            try:
-                self._socket.sendall(json.dumps(answer).encode() + b"\n")
-            except OSError:
-                return  # nobody waits for it any more
+        with self._sending, suppress(OSError):  # nobody waits for it any more
+            self._socket.sendall(_line(*answer))
 
     def close(self) -> None:
         """Answer no more."""
         with suppress(OSError):  # the server has closed it
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def _inBackground(work: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=arguments, name="sshecho", daemon=True)
+    thread.start()
+    return thread
+
+
+def _line(*message: object) -> bytes:
+    """Return a message as it is sent: a line of JSON.
+
+    Raises:
+        TypeError: for what JSON does not have.
+    """
+    text = json.dumps(message, ensure_ascii=False, default=_plain)  # bytes are short so
+    return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
+        return list(value)
+    raise TypeError(f"{value!r} can't be sent to the server: give text, a number, or lists of them")

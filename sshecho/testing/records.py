@@ -77,7 +77,7 @@ class Session:
         door: ``ssh`` or ``line``.
         user: who it is of.
         request: ``shell``, ``exec`` or ``subsystem``; None before any was granted.
-        command: the command of an exec.
+        command: the command of an exec; what is no UTF-8 in it, or in other texts, is escaped.
         subsystem: the subsystem that was asked for, granted or not.
         requests: all that was asked, in order: its name, and whether it was granted.
         env: the environment that the client sent.
@@ -91,7 +91,7 @@ class Session:
         eof: whether the client has said that no more comes.
         exit_status: how it ended; None if it did not, or by a signal, or without a word.
         exit_signal: the signal by which it ended.
-        open: whether it is open.
+        open: whether it is open: False once the server has said that it is over.
     """
 
     connection: str
@@ -113,6 +113,20 @@ class Session:
     signals: Sequence[str] = ()
     exit_status: int | None = None
     exit_signal: str | None = None
+
+    def __str__(self) -> str:
+        """Return it in a line, for people."""
+        what = f"exec {self.command!r}" if self.request == "exec" else self.request or "no program"
+        if self.request == "subsystem":
+            what = f"subsystem {self.subsystem!r}"
+        facts = [f"{self.bytes_in} bytes in", f"{self.bytes_out} out"]
+        facts += [f"terminal {self.term!r}"] if self.term is not None else []
+        facts += [f"signals {', '.join(self.signals)}"] if self.signals else []
+        facts += ["EOF"] if self.eof else []
+        facts += [f"exit status {self.exit_status}"] if self.exit_status is not None else []
+        facts += [f"exit signal {self.exit_signal}"] if self.exit_signal is not None else []
+        facts += ["open" if self.open else "closed"]
+        return f"{self.door} {what} of {self.user}: {', '.join(facts)}"
 
     @property
     def window(self) -> tuple[int, int] | None:

@@ -6,15 +6,14 @@ import atexit
 import ipaddress
 import os
 import secrets
-import threading
-import time
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, overload
 
 from sshecho.testing.answer import Answer, Answering, Command, Said, sayAnswer, sayRule
-from sshecho.testing.errors import NeverSeen, ServerError
+from sshecho.testing.errors import ServerError
 from sshecho.testing.options import Options
 from sshecho.testing.process import Process
 from sshecho.testing.records import (
@@ -25,11 +24,12 @@ from sshecho.testing.records import (
     readLogin,
     readSession,
 )
+from sshecho.testing.seen import Seen
+from sshecho.testing.waiting import waitForEvent, waitUntil
 
 _T = TypeVar("_T")
 
-_PAUSE = 0.01
-"""Seconds between looks at what has happened."""
+_HIGHEST_PORT = 65535
 
 
 class Server:
@@ -51,14 +51,7 @@ class Server:
         user, password: who may log in.
         options: how it is at present: what it was made with, and what its test or its last reset
             has in place of that.
-        private_key: the file of a key that may, too, of type ed25519.
-        known_hosts: a file of the server's host keys, as ssh and others read it.
-        ssh_config: a file for ``ssh -F``, to which the server's name is ``sshecho``.
     """
-
-    private_key: Path
-    known_hosts: Path
-    ssh_config: Path
 
     def __init__(
         self,
@@ -75,18 +68,13 @@ class Server:
         self.host = host
         self.port = port
         self.line_port = line_port
+        self._wanted = {"port": port, "line_port": line_port}
         self._options = options
         self.options = options
         self._process: Process | None = None
-        self._owner = os.getpid()
-        self._looking = threading.Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._version = 0
-        self._seen: dict[str, list[dict[str, Any]]] = {
-            kind: [] for kind in ("events", "connections", "sessions")
-        }
+        self._owner = 0
+        self._told: dict[str, Any] = {}
+        self._log = ""
 
     # From start to close.
 
@@ -97,46 +85,43 @@ class Server:
             Itself.
 
         Raises:
-            ServerError: when it can't be started.
+            ServerError: when it can't be started, or runs already.
             ValueError: when an option can't be had.
         """
-        _checkLoopback(self.host)
+        if self._process is not None:
+            raise ServerError("the server runs already")
+        _checkPlace(self.host, self._wanted)
         self._process = Process()
+        self._owner = os.getpid()
         atexit.register(self.close)
         try:
-            told = self._ask(
-                "start",
-                host=self.host,
-                port=self.port,
-                line_port=self.line_port,
-                user=self.user,
-                password=self.password,
-            )
-        except ValueError as error:
-            self.close()
-            raise ServerError(
-                f"the server can't be started: {error}{_advice(str(error))}"
-            ) from None
-        except BaseException:
-            self.close()
-            raise
-        self.port, self.line_port = told["port"], told["line_port"]
-        self.private_key = Path(told["private_key"])
-        self.known_hosts = Path(told["known_hosts"])
-        self.ssh_config = Path(told["ssh_config"])
-        try:
+            self._open()
             self.reset()
         except BaseException:
             self.close()
             raise
         return self
 
+    def _open(self) -> None:
+        try:
+            self._told = self._ask(
+                "start", host=self.host, user=self.user, password=self.password, **self._wanted
+            )
+        except ValueError as error:
+            text = f"the server can't be started: {error}{_advice(str(error))}"
+            raise ServerError(text) from None
+        self.port, self.line_port = self._told["port"], self._told["line_port"]
+
     def close(self) -> None:
-        """End it: connections are closed, and its files are gone."""
+        """End it: connections are closed, and its files are gone. What it said stays in `log`."""
+        if self._process is None or os.getpid() != self._owner:  # a fork is not the owner
+            return
         process, self._process = self._process, None
-        if process is not None and os.getpid() == self._owner:  # a fork is not the owner
-            atexit.unregister(self.close)
-            process.end()
+        atexit.unregister(self.close)
+        self._log = process.end()
+        told, self._told = self._told, {}
+        if told:  # a process that was killed has left its files
+            shutil.rmtree(Path(told["ssh_config"]).parent, ignore_errors=True)
 
     def __enter__(self) -> Server:
         """Start it."""
@@ -160,18 +145,19 @@ class Server:
         Raises:
             ValueError: when an option can't be had; then nothing has changed.
         """
-        with self._looking:
-            together: Options = {**self._options, **options}
-            self._ask("reset", options=together)
-            self.options = together
-            process = self._running()
-            process.calls.clear()
-            process.forgetLog()
-            self._forget()
+        process = self._running()
+        together: Options = {**self._options, **options}
+        self._ask("reset", options=together)
+        self.options = together
+        process.calls.clear()
+        process.forgetLog()
+        self._seen = Seen(lambda since: self._ask("see", since=since))
 
     def _running(self) -> Process:
         if self._process is None:
             raise ServerError("the server is not running: use it in a with statement, or start it")
+        if os.getpid() != self._owner:
+            raise ServerError("the server can be asked only by the process that has started it")
         return self._process
 
     def _ask(self, order: str, /, **arguments: object) -> Any:  # noqa: ANN401
@@ -179,18 +165,45 @@ class Server:
         try:
             return process.link.ask(order, **arguments)
         except ServerError as error:
-            log = process.log.strip()
-            raise ServerError(f"{error}; its last words:\n{log}" if log else str(error)) from None
+            raise ServerError(f"{error}{process.lastWords()}") from None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.runs
+
+    # What a client needs.
+
+    @property
+    def private_key(self) -> Path:
+        """The file of a key that may log in too, of type ed25519; the public one is beside it."""
+        return self._paper("private_key")
+
+    @property
+    def known_hosts(self) -> Path:
+        """A file of the server's host keys, as ssh and others read it."""
+        return self._paper("known_hosts")
+
+    @property
+    def ssh_config(self) -> Path:
+        """A file for ``ssh -F``, to which the server's name is ``sshecho``."""
+        return self._paper("ssh_config")
+
+    def _paper(self, name: str) -> Path:
+        self._running()
+        return Path(self._told[name])
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """Names of algorithms that it can't offer, since its cryptography does not have them."""
+        self._running()
+        return frozenset(self._told["lacking"])
 
     # What it has seen.
 
     def _look(self, kind: str) -> list[dict[str, Any]]:
-        with self._looking:
-            news = self._ask("see", since=self._version)
-            self._version = news["version"]
-            for changed, number, seen in news["changes"]:
-                self._seen[changed][number : number + 1] = [seen]
-            return list(self._seen[kind])
+        self._running()
+        return self._seen.look(kind)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -216,11 +229,17 @@ class Server:
     @property
     def log(self) -> str:
         """What the server has said for people to read: a line for each thing that happened."""
-        return self._running().log
+        return self._log if self._process is None else self._process.log
+
+    @overload
+    def wait_for(self, what: str, timeout: float = 5.0, **fields: object) -> dict[str, Any]: ...
+
+    @overload
+    def wait_for(self, what: Callable[[Server], _T], timeout: float = 5.0) -> _T: ...
 
     def wait_for(
         self, what: str | Callable[[Server], _T], timeout: float = 5.0, **fields: object
-    ) -> Any:  # noqa: ANN401 - an event, or what the callable returns
+    ) -> dict[str, Any] | _T:
         """Wait until something has happened.
 
         It blocks the thread: beside an event loop, call it in another one, as in
@@ -228,7 +247,8 @@ class Server:
 
         Args:
             what: the name of an event of the audit log, such as ``"session.close"``; or a callable
-                that is given the server, and returns something true once it has.
+                that is given the server, and returns something true once it has. It may raise
+                IndexError, for what is not there yet; all else that it raises goes to the test.
             timeout: seconds to wait.
             fields: what the event has to have, such as ``user="bob"``.
 
@@ -237,37 +257,20 @@ class Server:
 
         Raises:
             NeverSeen: when it has not, within that time.
+            TypeError: for fields beside a callable.
         """
-        until = time.monotonic() + timeout
-        while True:
-            found = self._event(what, fields) if isinstance(what, str) else what(self)
-            if found:
-                return found
-            if time.monotonic() >= until:
-                raise NeverSeen(self._complaint(what, timeout, fields))
-            time.sleep(_PAUSE)
-
-    def _event(self, name: str, fields: dict[str, object]) -> dict[str, Any] | None:
-        for event in self.events:
-            if event["event"] == name and all(event.get(k) == v for k, v in fields.items()):
-                return event
-        return None
-
-    def _complaint(self, what: object, timeout: float, fields: dict[str, object]) -> str:
-        wanted = repr(what) if isinstance(what, str) else getattr(what, "__qualname__", repr(what))
-        having = "".join(f", {name}={value!r}" for name, value in fields.items())
-        log = self.log.strip()
-        happened = "\n".join(f"  {line}" for line in log.splitlines()) or "  nothing"
-        sessions = "".join(f"\n  {session}" for session in self.sessions)
-        seen = f"\nsessions:{sessions}" if sessions else ""
-        return f"{wanted}{having}: not seen within {timeout:g} s; what happened:\n{happened}{seen}"
+        if isinstance(what, str):
+            return waitForEvent(self, what, timeout, fields)
+        if fields:
+            raise TypeError("fields are for events")
+        return waitUntil(self, what, timeout)
 
     # What it is told.
 
     def respond(
         self,
         command: Command,
-        answer: Said | Sequence[Said] | Answering | None = None,
+        answer: Said | list[Said] | tuple[Said, ...] | Answering | None = None,
         *,
         stdout: str | bytes = b"",
         stderr: str | bytes = b"",
@@ -311,22 +314,12 @@ class Server:
         if answer is not None and usual != Answer(at_eof=at_eof and callable(answer)):
             raise both
         if callable(answer):
-            answering = answer
-
-            def call(seen: dict[str, Any]) -> dict[str, Any] | None:
-                said = answering(readSession(seen))
-                return None if said is None else sayAnswer(said)
-
-            rule = self._ask("respond", said=sayRule(command, None, at_eof=at_eof))
-            self._running().calls.answer(rule, call)
-            return
-        if answer is None:
-            answers: Sequence[Said] = [usual]
-        elif isinstance(answer, Answer):
-            answers = [answer]
+            rule = sayRule(command, self._running().calls.add(_calling(answer)), at_eof)
+        elif isinstance(answer, list | tuple):
+            rule = sayRule(command, answer)
         else:
-            answers = answer
-        self._ask("respond", said=sayRule(command, answers))
+            rule = sayRule(command, [usual if answer is None else answer])
+        self._ask("respond", said=rule)
 
     def misbehave(
         self,
@@ -365,9 +358,10 @@ class Server:
 
         Raises:
             OSError: when there is no such file.
+            ValueError: when that is no key.
         """
-        line = key.read_text() if isinstance(key, Path) else key
-        self._ask("authorize", user=user or self.user, key=line.strip())
+        line = key.read_text(encoding="utf-8") if isinstance(key, Path) else key
+        self._ask("authorize", user=self.user if user is None else user, key=line.strip())
 
 
 class Misbehaviour:
@@ -393,7 +387,17 @@ class Misbehaviour:
         self._end()
 
 
-def _checkLoopback(host: str) -> None:
+def _calling(answering: Answering) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """Return what is called with what is seen of a session, and returns the reply to it."""
+
+    def call(seen: dict[str, Any]) -> dict[str, Any] | None:
+        said = answering(readSession(seen))
+        return None if said is None else sayAnswer(said)
+
+    return call
+
+
+def _checkPlace(host: str, ports: dict[str, int]) -> None:
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -402,6 +406,9 @@ def _checkLoopback(host: str) -> None:
         raise ServerError(
             f"host={host!r}: a server for tests is for loopback only; give 127.0.0.1 or ::1"
         )
+    for name, port in ports.items():
+        if not isinstance(port, int) or not 0 <= port <= _HIGHEST_PORT:
+            raise ValueError(f"{name}={port!r}: it is from 0, for a free one, to {_HIGHEST_PORT}")
 
 
 def _advice(error: str) -> str:

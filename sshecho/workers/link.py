@@ -67,7 +67,7 @@ class Link:
         self._lost = lost
         self._lines: list[str] = []  # to go out, soon
         self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
-        self._input = b""
+        self._input = bytearray()  # a line that has come in part
         self._descriptors: deque[int | None] = deque()  # one that was lost is None
         self._flushing: IDelayedCall | None = None
         self._closed: Callable[[], None] | None = None
@@ -183,9 +183,12 @@ class Link:
             self._descriptors.append(None)
         if not data:
             return Failure(CONNECTION_DONE)
-        *lines, self._input = (self._input + data).split(b"\n")
-        for line in lines:
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            line = bytes(self._input + end)
+            self._input.clear()
             self._take(json.loads(line))
+        self._input += rest
         return None
 
     def _take(self, message: Message) -> None:

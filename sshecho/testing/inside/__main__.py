@@ -1,4 +1,4 @@
-"""``python -m sshecho.testing.inside LINK CALLS``: a server for tests, as `Server` starts it."""
+"""The server's process, as a test's `Server` starts it, with LINK CALLS PARENT for arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     from sshecho.testing.inside import process  # which takes its time
 
-    process.main(*map(int, sys.argv[1:3]))
+    process.main(*map(int, sys.argv[1:]))
 
 
 if __name__ == "__main__":

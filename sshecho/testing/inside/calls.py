@@ -33,8 +33,8 @@ class Calls:
         self._waiting: dict[int, Deferred[Mapping[str, Any] | None]] = {}
         self._count = 0
 
-    def __call__(self, rule: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
-        """Have the callable of a rule answer; see `sshecho.testing.inside.dictation.Dictate`."""
+    def __call__(self, called: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
+        """Have a callable answer; see `sshecho.testing.inside.dictation.Dictate`."""
         self._count += 1
         number = self._count
 
@@ -43,7 +43,7 @@ class Calls:
 
         answer: Deferred[Mapping[str, Any] | None] = Deferred(forget)
         self._waiting[number] = answer
-        self.link.send(number, rule, self._recorder.seenOfSession(session))
+        self.link.send(number, called, self._recorder.seenOfSession(session))
         return answer
 
     def received(self, message: Message, _: int | None) -> None:

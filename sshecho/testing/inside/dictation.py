@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -56,10 +56,14 @@ def readReply(said: Mapping[str, Any]) -> Reply:
 class Dictate(Protocol):
     """Has a callable of the test's answer."""
 
-    def __call__(self, rule: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
-        """Return a Deferred of the reply that the callable of a rule has for a session's command.
+    def __call__(self, called: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
+        """Return a Deferred of the reply that a callable has for a session's command.
 
         It is None for an echo; and fails when the callable does.
+
+        Args:
+            called: the callable's number.
+            session: the session.
         """
 
 
@@ -67,10 +71,9 @@ class Rule:
     """What one command, or all that a pattern fits, are answered with.
 
     Args:
-        number: its number.
         said: the rule as the test says it: ``command`` or ``pattern``, ``flags`` and ``bytes``;
-            ``replies``, or None where a callable has them; ``at_eof``, whether that is called
-            once no more comes.
+            ``replies``, or ``callable``, the number of the callable that has them, and ``at_eof``,
+            whether that is called once no more comes.
 
     Attributes:
         atEof: whether it is of use only then.
@@ -79,8 +82,7 @@ class Rule:
         ValueError: for a pattern that is none.
     """
 
-    def __init__(self, number: int, said: Mapping[str, Any]) -> None:
-        self.number = number
+    def __init__(self, said: Mapping[str, Any]) -> None:
         self.atEof: bool = said.get("at_eof", False)
         self._command: bytes | None = None
         if "command" in said:
@@ -89,8 +91,8 @@ class Rule:
             self._text = not said["bytes"]
             pattern = said["pattern"] if self._text else said["pattern"].encode("latin-1")
             self._pattern = re.compile(pattern, said["flags"])
-        replies: Sequence[Mapping[str, Any]] | None = said["replies"]
-        self._replies = None if replies is None else list(map(readReply, replies))
+        self._called: int | None = said.get("callable")
+        self._replies = [readReply(each) for each in said.get("replies", ())]
 
     def fits(self, command: bytes) -> bool:
         """Return whether it is for a command."""
@@ -101,8 +103,8 @@ class Rule:
 
     async def reply(self, dictate: Dictate, session: Session) -> Reply | None:
         """Return the next reply, of which the last one stays; None for an echo."""
-        if self._replies is None:
-            said = await dictate(self.number, session)
+        if self._called is not None:
+            said = await dictate(self._called, session)
             return None if said is None else readReply(said)
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
@@ -120,15 +122,13 @@ class Rules:
         self.dictate = dictate
         self._rules: list[Rule] = []
 
-    def add(self, said: Mapping[str, Any]) -> int:
-        """Add a rule, and return its number.
+    def add(self, said: Mapping[str, Any]) -> None:
+        """Add a rule.
 
         Raises:
             ValueError: for a pattern that is none.
         """
-        number = len(self._rules)
-        self._rules.append(Rule(number, said))
-        return number
+        self._rules.append(Rule(said))
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -143,9 +143,12 @@ class Rules:
         return Dictated(self)
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IPushProducer)
 class Dictated(Echo):
     """Answers a command, or each line at a terminal, as was dictated; all else it echoes.
+
+    The client's reading paces it: what it echoes, by what is read from the client; what was
+    dictated, piece by piece.
 
     Args:
         rules: what was dictated.
@@ -156,16 +159,25 @@ class Dictated(Echo):
         self._answering: Deferred[None] | None = None
         self._eof: Deferred[None] = Deferred()
         self._asked: Deferred[None] | None = None
+        self._free: Deferred[None] | None = None  # while the client does not read
+        self._busy = False  # with a line, while the next one waits
 
     def connectionMade(self) -> None:
         """Answer the command, or begin to echo."""
         self.link = cast(ISessionTransport, self.transport)
+        self.link.registerProducer(self, True)
         command = self.link.session.command
-        rule = None if command is None else self._rules.find(command)
+        if command is None:
+            return
+        rule = self._rules.find(command)
         if rule is None:
-            super().connectionMade()
+            self._echoCommand()
         else:
             self._begin(self._answerCommand(rule))
+
+    def _echoCommand(self) -> None:
+        self.link.unregisterProducer()
+        super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         """Echo it; but at a terminal a line is a command."""
@@ -195,7 +207,31 @@ class Dictated(Echo):
         if self._answering is not None:
             self._answering.cancel()
 
-    def _begin(self, answer: Any) -> None:  # noqa: ANN401 - a coroutine
+    # IPushProducer: the client does not read, or does again.
+
+    def pauseProducing(self) -> None:
+        """Send no more, and read no more that would be sent back."""
+        if self._free is None:
+            self._free = Deferred()
+            self.link.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        free, self._free = self._free, None
+        if free is not None:
+            free.callback(None)
+        self._readOn()
+
+    def stopProducing(self) -> None:
+        """Nothing to do: connectionLost says it."""
+
+    def _readOn(self) -> None:
+        if self._free is None and not self._busy:
+            self.link.resumeProducing()
+
+    # What was dictated.
+
+    def _begin(self, answer: Coroutine[Deferred[Any], Any, None]) -> None:
         self._answering = Deferred.fromCoroutine(answer)
         self._answering.addErrback(self._broke)
 
@@ -229,7 +265,7 @@ class Dictated(Echo):
             await self._eof
         reply = await rule.reply(self._rules.dictate, self.link.session)
         if reply is None:
-            super().connectionMade()
+            self._echoCommand()
             return
         if reply.ask is not None:
             await self._ask(reply.ask)
@@ -239,7 +275,8 @@ class Dictated(Echo):
         self._end(reply)
 
     async def _answerLine(self, rule: Rule, line: bytes) -> None:
-        self.link.pauseProducing()  # the next line waits for the answer to this one
+        self._busy = True
+        self.link.pauseProducing()
         reply = await rule.reply(self._rules.dictate, self.link.session)
         if reply is None:
             super().dataReceived(line)
@@ -253,7 +290,8 @@ class Dictated(Echo):
             if reply.exit_status is not None or reply.signal is not None:
                 self._end(reply)
                 return
-        self.link.resumeProducing()
+        self._busy = False
+        self._readOn()
 
     def _end(self, reply: Reply) -> None:
         if reply.signal is None:
@@ -264,11 +302,17 @@ class Dictated(Echo):
     async def _say(self, reply: Reply) -> None:
         if reply.after:
             await deferLater(self._rules.clock, reply.after)
-        if reply.stdout:
-            self.link.write(reply.stdout)
-        if reply.stderr:
-            self.link.writeError(reply.stderr)
+        await self._write(self.link.write, reply.stdout)
+        await self._write(self.link.writeError, reply.stderr)
+
+    async def _write(self, write: Callable[[bytes], None], data: bytes) -> None:
+        for at in range(0, len(data), _PIECE):
+            if self._free is not None:
+                await self._free
+            write(data[at : at + _PIECE])
 
 
+_PIECE = 1 << 16
+"""Bytes that are written at once."""
 _BROKEN = 255
 """The exit status of a command whose answer could not be had."""

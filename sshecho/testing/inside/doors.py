@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.conch.ssh.channel import SSHChannel
 from twisted.cred.credentials import ICredentials
 from twisted.internet.interfaces import IProtocol
-from twisted.python.failure import Failure
 
 from sshecho.linesession import LineSession
 from sshecho.session import Session
@@ -41,7 +40,7 @@ class SeenTransport(FaultyTransport):
     def connectionMade(self) -> None:
         """Begin, by the name that the settings have."""
         self.ourVersionString = self.house.settings.version.encode()
-        self.house.recorder.connections.append(self)
+        self.house.recorder.connected(self)
         super().connectionMade()
 
     def _ourMarkers(self) -> Names:
@@ -96,7 +95,6 @@ class SeenSession(FaultySession):
         input: the first bytes that came.
         eof: whether the client has said that there are no more.
         subsystem: the name of the one that was asked for.
-        open: whether it is not over.
     """
 
     conn: SeenConnection
@@ -110,8 +108,7 @@ class SeenSession(FaultySession):
         self.input = b""
         self.eof = False
         self.subsystem: str | None = None
-        self.open = True
-        self.conn.transport.house.recorder.sessions.append(self)
+        self.conn.transport.house.recorder.opened(self)
 
     def requestReceived(self, requestType: bytes, data: bytes) -> bool:
         """Keep what is asked, and answer."""
@@ -156,14 +153,10 @@ class SeenSession(FaultySession):
         return super().request_subsystem(data)
 
     def _newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
-        house = self.conn.transport.house
-        prompt = house.settings.prompt if self.session.command is None else ""
-        return Terminal(program, greeting, house.clock, prompt, dumb=house.settings.dumb_terminal)
-
-    def closed(self) -> None:
-        """Keep that it is over."""
-        self.open = False
-        super().closed()
+        house, settings = self.conn.transport.house, self.conn.transport.house.settings
+        return Terminal(
+            program, greeting, house.clock, settings.prompt, dumb=settings.dumb_terminal
+        )
 
 
 class SeenConnection(FaultyConnection):
@@ -188,22 +181,15 @@ class SeenLineSession(LineSession):
         line: the connection.
         input: the first bytes that came.
         eof: whether the client has closed its side.
-        open: whether it is not over.
     """
 
     input = b""
     eof = False
-    open = True
 
     def __init__(self, session: Session, line: SeenLine) -> None:
         super().__init__(session, line)
         self.line = line
-        line.house.recorder.sessions.append(self)
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Keep that it is over."""
-        self.open = False
-        super().connectionLost(reason)
+        line.house.recorder.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Keep the first of it, and pass it on."""
@@ -223,7 +209,7 @@ class SeenLine(FaultyLine):
 
     def connectionMade(self) -> None:
         """Begin."""
-        self.house.recorder.connections.append(self)
+        self.house.recorder.connected(self)
         super().connectionMade()
 
     def readConnectionLost(self) -> None:

@@ -37,9 +37,9 @@ from sshecho.testing.inside.calls import Calls
 from sshecho.testing.inside.dictation import Rules
 from sshecho.testing.inside.doors import SeenConnection, SeenLine, SeenTransport, SeenUserAuth
 from sshecho.testing.inside.hostkeys import hostKeysFor
-from sshecho.testing.inside.papers import Papers
+from sshecho.testing.inside.papers import Papers, checkKey, checkName
 from sshecho.testing.inside.recorder import Recorder
-from sshecho.testing.inside.settings import Settings, readSettings
+from sshecho.testing.inside.settings import LACKING, Settings, readSettings
 
 _PATIENCE = 10.0
 """Seconds in which the first echo has to come."""
@@ -117,6 +117,8 @@ class House:
         Raises:
             ValueError: when that can't be done; the text says why.
         """
+        if self.inForce.split(user.encode())[0] != user.encode():
+            raise ValueError(f"{user!r} can't be a user's name: behind the + stands a fault")
         self._host, self._user, self._password = host, user, password
         ssh = self._listen("port", port, self._ssh).getHost()
         line = self._listen("line_port", line_port, self._line).getHost()
@@ -131,6 +133,7 @@ class House:
             "private_key": str(self.papers.private_key),
             "known_hosts": str(self.papers.known_hosts),
             "ssh_config": str(self.papers.ssh_config),
+            "lacking": sorted(LACKING),
         }
 
     def _listen(self, what: str, port: int, factory: AnyFactory) -> IListeningPort:
@@ -168,6 +171,7 @@ class House:
             ValueError: when an option can't be had; then nothing has changed.
         """
         settings = readSettings(options)
+        await deferLater(self.clock, 0)  # whoever has connected by now is let in, to leave
         for visit in list(self._gate.visits):
             if visit.guest is not None:
                 visit.guest.cut("the next test begins")
@@ -175,6 +179,7 @@ class House:
             await deferLater(self.clock, 0)
         self.rules.clear()
         self.inForce.clear()
+        self._gate.forgetTold()
         self._apply(settings)
         self.recorder.clear()
 
@@ -198,16 +203,19 @@ class House:
         self._passwords.clear()
         self._passwords |= {name.encode(): word.encode() for name, word in passwords.items()}
         self.papers.forgetAuthorized()
-        own = [self.papers.publicKey]
-        self._keys = {
-            self._user: own,
-            **{name: list(keys) for name, keys in settings.authorized_keys.items()},
-        }
+        self._keys = {user: list(keys) for user, keys in settings.authorized_keys.items()}
+        self._keys.setdefault(self._user, []).append(self.papers.publicKey)
         for name, keys in self._keys.items():
             self.papers.authorize(name, keys)
 
     def authorize(self, user: str, key: str) -> None:
-        """Let a user log in with one more key."""
+        """Let a user log in with one more key.
+
+        Raises:
+            ValueError: when it is none, or the user can have none.
+        """
+        checkKey(key)
+        checkName(user)
         self._keys.setdefault(user, []).append(key)
         self.papers.authorize(user, self._keys[user])
 

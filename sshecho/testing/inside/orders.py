@@ -55,7 +55,13 @@ class Orders:
         self.link.send(number, False, reason.getErrorMessage())
 
     def _misbehave(self, fault: str, user: str | None, connections: int | None) -> int:
-        """Put a fault in force, and return its number."""
+        """Put a fault in force, and return its number.
+
+        Raises:
+            ValueError: when there is no such fault, or no such number of connections.
+        """
+        if connections is not None and (not isinstance(connections, int) or connections < 1):
+            raise ValueError(f"connections={connections!r}: it is a number from 1")
         name = None if user is None else user.encode()
         order = Order(parseFault(fault), name, connections)
         self._house.inForce.begin(order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -16,15 +18,18 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.conch.ssh.keys import Key
 
+from sshecho.cred.authorizedkeys import parseAuthorizedKeys
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+", re.ASCII)
 _CONFIGURATION = """\
 Host sshecho
     HostName {host}
     Port {port}
     User {user}
-    IdentityFile "{private_key}"
+    IdentityFile {private_key}
     IdentityAgent none
     IdentitiesOnly yes
-    UserKnownHostsFile "{known_hosts}"
+    UserKnownHostsFile {known_hosts}
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes
     UpdateHostKeys no
@@ -32,6 +37,8 @@ Host sshecho
     ControlPath none
     BatchMode yes
 """
+
+_LONGEST_NAME = 255  # bytes of a file's name
 
 
 class Papers:
@@ -73,15 +80,16 @@ class Papers:
         text = _CONFIGURATION.format(
             host=host,
             port=port,
-            user=user,
-            private_key=self.private_key,
-            known_hosts=self.known_hosts,
+            user=_quoted(user),
+            private_key=_quoted(self.private_key).replace("%", "%%"),
+            known_hosts=_quoted(self.known_hosts).replace("%", "%%"),
         )
-        self.ssh_config.write_text(text)
+        self.ssh_config.write_bytes(text.encode("utf-8", "surrogateescape"))  # as paths may be
 
     def writeKnownHosts(self, host: str, port: int, keys: Sequence[Key]) -> None:
-        """Write the host keys that clients are to expect, those who know no ports there too."""
-        names = f"[{host}]:{port},[localhost]:{port},{host},localhost"
+        """Write the host keys that clients are to expect."""
+        # With the port, and without for who knows no ports there, such as Conch.
+        names = ",".join(f"{each},[{each}]:{port}" for each in (host, "localhost"))
         lines = [f"{names} {key.public().toString('OPENSSH').decode()}\n" for key in keys]
         self.known_hosts.write_text("".join(lines))
 
@@ -91,12 +99,10 @@ class Papers:
         Raises:
             ValueError: for a user whose name can't be a file's.
         """
-        if "/" in user or "\0" in user or user in ("", ".", ".."):
-            raise ValueError(f"a user with a key can't be called {user!r}")
-        path = self._authorized / user
-        if not path.exists():
-            path.touch(mode=0o600)
-        path.write_text("".join(f"{line}\n" for line in keys))
+        checkName(user)
+        path = self._authorized / os.fsdecode(user.encode())  # by which the checker looks for it
+        path.touch(mode=0o600)
+        path.write_bytes("".join(f"{line}\n" for line in keys).encode())
 
     def forgetAuthorized(self) -> None:
         """Let nobody log in with a key."""
@@ -106,3 +112,33 @@ class Papers:
     def remove(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def checkName(user: str) -> None:
+    """See to it that a user can have keys.
+
+    Raises:
+        ValueError: for one whose name can't be a file's.
+    """
+    name = user.encode()
+    if user in ("", ".", "..") or b"/" in name or b"\0" in name or len(name) > _LONGEST_NAME:
+        raise ValueError(f"a user with a key can't be called {user!r}")
+
+
+def checkKey(line: str) -> None:
+    """See to it that a line of an authorized_keys file is one, and can be used.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    warnings: list[str] = []
+    if not parseAuthorizedKeys("a key", line.encode(), warnings.append) or "\n" in line:
+        raise ValueError(warnings[0] if warnings else f"there is no one key in {line!r}")
+
+
+def _quoted(text: object) -> str:
+    """Return a value as it stands in a configuration of ssh: others may know no quotes."""
+    if _PLAIN.fullmatch(str(text)):
+        return str(text)
+    escaped = str(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -20,14 +20,14 @@ _LOOK = 1.0
 """Seconds between looks at whether the tests still run: a copy of the link may outlive them."""
 
 
-def main(link: int, calls: int) -> None:
+def main(link: int, calls: int, parent: int) -> None:
     """Serve until the tests end.
 
     Args:
         link: the descriptor of the socket that orders come by.
         calls: that of the socket by which the tests' callables are called.
+        parent: the number of the tests' process.
     """
-    parent = os.getppid()
     reactor = IReactorCore(theReactor)
     globalLogBeginner.beginLoggingTo([Console(sys.stderr)], redirectStandardIO=False)
     watched = IReactorFDSet(reactor)

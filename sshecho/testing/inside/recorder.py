@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
@@ -17,34 +17,83 @@ from sshecho.testing.inside.doors import SeenLine, SeenLineSession, SeenSession,
 _MARKERS = ("ext-info-", "kex-strict-")  # among the methods of key exchange, which they are not
 
 Seen = dict[str, Any]
+_Connection = SeenTransport | SeenLine
+_Session = SeenSession | SeenLineSession
+_T = TypeVar("_T")
+
+
+class Kept(Generic[_T]):
+    """Things of one kind, in order, and what is seen of each.
+
+    Args:
+        read: returns what is seen of a thing now.
+        isOver: whether that changes no more.
+
+    Attributes:
+        things: all there are.
+    """
+
+    def __init__(self, read: Callable[[_T], Seen], isOver: Callable[[_T], bool]) -> None:
+        self._read = read
+        self._isOver = isOver
+        self.things: list[_T] = []
+        self._seen: list[tuple[int, Seen]] = []  # and the version that brought it
+        self._changing: list[int] = []
+
+    def look(self, version: int) -> None:
+        """Take down what is seen now.
+
+        Args:
+            version: that of what has changed since the last look.
+        """
+        due = [*self._changing, *range(len(self._seen), len(self.things))]
+        self._changing = []
+        for number in due:
+            thing = self.things[number]
+            seen = self._read(thing)
+            if number == len(self._seen):
+                self._seen.append((version, seen))
+            elif seen != self._seen[number][1]:
+                self._seen[number] = version, seen
+            if not self._isOver(thing):
+                self._changing.append(number)
+
+    def since(self, version: int) -> Iterator[tuple[int, Seen]]:
+        """Yield what has changed since a version: its number, and what was seen of it last."""
+        for number, (changed, seen) in enumerate(self._seen):
+            if changed > version:
+                yield number, seen
 
 
 @implementer(ILogObserver)
 class Recorder:
-    """Keeps what there is to see, and tells what of it has changed.
-
-    Attributes:
-        connections: all there were, in order.
-        sessions: all there were, in order.
-    """
+    """Keeps what there is to see, and tells what of it has changed."""
 
     def __init__(self) -> None:
         self._version = 0
-        self._changes: dict[tuple[str, int], tuple[int, Seen]] = {}
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._events: list[Seen] = []
-        self.connections: list[SeenTransport | SeenLine] = []
-        self.sessions: list[SeenSession | SeenLineSession] = []
-        self._changes.clear()
+        self._events: Kept[Seen] = Kept(lambda record: record, lambda _: True)
+        self._connections: Kept[_Connection] = Kept(
+            _connection, lambda one: one.visit.begun and one.visit.guest is None
+        )
+        self._sessions: Kept[_Session] = Kept(_session, _isOver)
+
+    def connected(self, connection: _Connection) -> None:
+        """Keep a new connection."""
+        self._connections.things.append(connection)
+
+    def opened(self, session: _Session) -> None:
+        """Keep a new session."""
+        self._sessions.things.append(session)
 
     def __call__(self, event: LogEvent) -> None:
         """Keep an event, if it is one of the audit log's."""
         record = auditRecord(event)
         if record is not None:
-            self._events.append(record)
+            self._events.things.append(record)
 
     def see(self, since: int) -> Seen:
         """Return what is new.
@@ -57,28 +106,30 @@ class Recorder:
             of it.
         """
         self._version += 1
-        changes = []
-        for kind, things in self._things():
-            for number, seen in enumerate(things):
-                version, before = self._changes.get((kind, number), (0, None))
-                if seen != before:
-                    version = self._version
-                    self._changes[kind, number] = version, seen
-                if version > since:
-                    changes.append((kind, number, seen))
+        changes: list[tuple[str, int, Seen]] = []
+        kinds: dict[str, Kept[Any]] = {
+            "events": self._events,
+            "connections": self._connections,
+            "sessions": self._sessions,
+        }
+        for kind, kept in kinds.items():
+            kept.look(self._version)
+            changes += [(kind, number, seen) for number, seen in kept.since(since)]
         return {"version": self._version, "changes": changes}
 
     def seenOfSession(self, session: Session) -> Seen:
         """Return what is seen of the one that an application runs in."""
-        return next(_session(each) for each in self.sessions if each.session is session)
-
-    def _things(self) -> Iterator[tuple[str, Sequence[Seen]]]:
-        yield "events", self._events
-        yield "connections", [_connection(each) for each in self.connections]
-        yield "sessions", [_session(each) for each in self.sessions]
+        things = reversed(self._sessions.things)
+        return next(_session(each) for each in things if each.session is session)
 
 
-def _connection(one: SeenTransport | SeenLine) -> Seen:
+def _isOver(one: _Session) -> bool:
+    if isinstance(one, SeenLineSession):
+        return one.line.visit.guest is None
+    return bool(one.localClosed and one.remoteClosed)
+
+
+def _connection(one: _Connection) -> Seen:
     visit = one.visit
     received, sent = one.dataSoFar()
     seen: Seen = {
@@ -115,7 +166,7 @@ def _offered(offer: Offer) -> Mapping[str, Sequence[str]]:
     return names
 
 
-def _session(one: SeenSession | SeenLineSession) -> Seen:
+def _session(one: _Session) -> Seen:
     """Return what is seen of a session."""
     session = one.session
     visit = one.line.visit if isinstance(one, SeenLineSession) else one.conn.transport.visit
@@ -130,7 +181,7 @@ def _session(one: SeenSession | SeenLineSession) -> Seen:
         "bytes_in": one.received,
         "bytes_out": one.sent,
         "eof": one.eof,
-        "open": one.open,
+        "open": not (one.disconnecting if isinstance(one, SeenLineSession) else one.localClosed),
     }
     if isinstance(one, SeenSession):
         asked = [name for name, granted in one.requests if granted and name in _PROGRAMS]

@@ -10,14 +10,21 @@ from typing import Any
 from sshecho.service.limits import OPTIONS, Limits
 from sshecho.ssh.algorithms import MODERN
 from sshecho.ssh.editor import PROMPT
+from sshecho.ssh.packets import keyexchange
 from sshecho.ssh.terminal import GREETING
 from sshecho.ssh.transport import Transport
+from sshecho.testing import oldalgorithms
 from sshecho.testing.algorithms import ALGORITHMS
 from sshecho.testing.faults import parseFault
 from sshecho.testing.faults.fault import Fault
+from sshecho.testing.inside.papers import checkKey, checkName
 
 AUTH_METHODS = ("publickey", "password", "keyboard-interactive", "none")
 """How one may log in: ``none`` is for the user ``anonymous``."""
+LACKING = frozenset(ALGORITHMS["kex"]) - {
+    name.decode() for name in (*keyexchange.METHODS, *oldalgorithms.METHODS)
+}
+"""What cryptography does not have here, and we therefore neither."""
 _VERSION = re.compile(r"SSH-[!-~ ]{1,249}", re.ASCII)
 _MOST = (1 << 32) - 1
 
@@ -116,11 +123,31 @@ def _among(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
 
 def _number(least: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:  # noqa: ANN401
-        if not isinstance(value, int) or not least <= value <= _MOST:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
             raise ValueError(f"it is a whole number from {least} to {_MOST}")
         return value
 
     return read
+
+
+def _flag(value: Any) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise ValueError("it is True or False")
+    return value
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise ValueError("it is text")
+    value.encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _kex(names: Any) -> tuple[str, ...]:  # noqa: ANN401
+    known = _among(ALGORITHMS["kex"])(names)
+    for name in LACKING.intersection(known):
+        raise ValueError(f"cryptography has no {name} here")
+    return known
 
 
 def _version(value: Any) -> str:  # noqa: ANN401
@@ -143,23 +170,42 @@ def _faults(values: Any) -> tuple[Fault, ...]:  # noqa: ANN401
     return tuple(map(parseFault, values))
 
 
+def _users(value: Any) -> Mapping[str, str]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise ValueError("it is a dictionary of users and their passwords")
+    return {_text(user): _text(password) for user, password in value.items()}
+
+
+def _authorized(value: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise ValueError("it is a dictionary of users and lists of their keys")
+    for user, lines in value.items():
+        checkName(user)
+        if not isinstance(lines, list):
+            raise ValueError(f"the keys of {user} are a list of lines")
+        for line in lines:
+            checkKey(_text(line))
+    return {user: tuple(lines) for user, lines in value.items()}
+
+
 _LIMITS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     name.replace("-", "_"): (attribute, parse) for name, (attribute, parse, _) in OPTIONS.items()
 }
 _READERS: Mapping[str, Callable[[Any], object]] = {
     **{kind: _among(names) for kind, names in ALGORITHMS.items()},
-    "ext_info": bool,
-    "strict_kex": bool,
+    "kex": _kex,
+    "ext_info": _flag,
+    "strict_kex": _flag,
     "version": _version,
     "auth_methods": _among(AUTH_METHODS),
     "window": _number(0),
     "packet": _number(1),
-    "banner": str,
-    "greeting": str,
+    "banner": _text,
+    "greeting": _text,
     "prompt": _prompt,
     "dumb_terminal": bool,
-    "users": dict,
-    "authorized_keys": dict,
+    "users": _users,
+    "authorized_keys": _authorized,
     "faults": _faults,
 }
 assert {*_READERS} == {each.name for each in fields(Settings)} - {"limits"}
