@@ -157,7 +157,6 @@ def test_callables(sshecho, ask):
     assert (told[0].user, told[0].door, told[0].open) == ("user", "ssh", True)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_callables_that_break(sshecho, ask):
     """Of a callable that raises, or returns no answer, the client is told, and the log too."""
 

@@ -49,6 +49,11 @@ def test_contents(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {"sshecho/py.typed", "twisted/plugins/sshecho_dropin.py"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    [entries] = [name for name in names if name.endswith("/entry_points.txt")]
+    assert (
+        "[pytest11]\nsshecho = sshecho.testing.plugin\n"
+        in zipfile.ZipFile(wheel).read(entries).decode()
+    )
     assert "twisted/plugins/__init__.py" not in names
     tops = {name.split("/")[0] for name in names}
     assert all(top in ("sshecho", "twisted") or top.endswith(".dist-info") for top in tops)
@@ -99,6 +104,35 @@ def test_checkers_for_other_applications(installed, tmp_path):
         "print(*(type(f(n).generateChecker('.')).__name__ for n in ('keys', 'file')))"
     )
     assert output(tmp_path, installed / "python", "-c", code) == "WithoutTerms FilePasswordDB\n"
+
+
+TESTS_OF_A_USER = """
+import socket
+import sys
+
+import pytest
+
+@pytest.mark.sshecho(greeting="Hello")
+def test_it(sshecho):
+    assert not {"twisted", "cryptography"} & set(sys.modules)
+    with socket.create_connection((sshecho.host, sshecho.line_port), 60) as line:
+        line.sendall(f"{sshecho.user} {sshecho.password}\\nhello".encode())
+        line.shutdown(socket.SHUT_WR)
+        assert line.makefile("rb").read().endswith(b"hello")
+    assert sshecho.sessions[0].input == b"hello"
+"""
+
+
+def test_the_fixture(installed, tmp_path):
+    """In a new environment pytest has the fixture, and a module beside the tests does no harm."""
+    output(tmp_path, installed / "python", "-m", "pip", "install", "--quiet", "pytest")
+    (tmp_path / "test_it.py").write_text(TESTS_OF_A_USER)
+    (tmp_path / "queue.py").write_text("raise ImportError")
+    shown = output(tmp_path, installed / "pytest", "--strict-markers", "-p", "no:cacheprovider")
+    assert "1 passed" in shown
+    shown = output(tmp_path, installed / "pytest", "--fixtures", "-p", "no:cacheprovider")
+    assert re.search(r"^sshecho -- .*sshecho/testing/plugin\.py", shown, re.MULTILINE)
+    assert re.search(r"^sshecho_factory -- ", shown, re.MULTILINE)
 
 
 def test_someone_elses_checker(serve, private):
