@@ -44,4 +44,4 @@ def test_given_up(sshecho):
             nursery.cancel_scope.cancel()
 
     trio.run(main)
-    assert [session.open for session in sshecho.sessions] == [True, False]
+    assert sshecho.sessions[0].open
