@@ -85,8 +85,11 @@ def test_question(switch):
 def test_wrong_secret(switch):
     """A secret that the switch does not take leaves it where it was."""
     switch.respond("enable", ask="Password: ", stdout="% Bad secrets\n")
-    with connect(switch) as connection, pytest.raises(ValueError, match="enable"):
-        connection.enable()
+    with connect(switch) as connection:
+        with pytest.raises(ValueError, match="enable"):
+            connection.enable()
+        assert connection.find_prompt() == "switch>"
+    assert b"enable\nhush\n" in switch.sessions[0].input
 
 
 def test_slow(switch):

@@ -32,7 +32,8 @@ def test_command(sshecho, ssh):
 def test_pipe(sshecho, ssh):
     """What is piped into a command comes to it, and so does its end."""
     sshecho.respond("cat > backup", at_eof=True)
-    assert ssh("sshecho", "cat > backup", input="all of it").returncode == 0
+    done = ssh("sshecho", "cat > backup", input="all of it")
+    assert (done.stdout, done.returncode) == ("", 0)
     [session] = sshecho.sessions
     assert (session.input, session.eof) == (b"all of it", True)
 
