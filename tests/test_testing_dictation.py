@@ -222,7 +222,7 @@ def test_youngest(stage):
 
 def test_lines_at_a_terminal(stage):
     """At a terminal each line is a command; the next one waits, whatever the client reads."""
-    stage.respond("date", Answer("monday\n", "and more\n", exit_status=3, signal="KILL", after=1))
+    stage.respond("date", Answer("monday\n", "and more\n", after=1))
     application, transport = stage.run(terminal=True)
     application.dataReceived(b"other\n")
     application.dataReceived(b"date\n")
