@@ -651,12 +651,24 @@ def test_malformed(pair, payload):
     assert code(packet) == 2
 
 
-@pytest.mark.parametrize("service", [b"ssh-userauth", b"ssh-connection", b"x", b""])
+@pytest.mark.parametrize("service", [b"ssh-connection", b"x", b""])
 def test_services_in_their_turn(pair, service):
-    """A service that is not due, or was had already, ends the connection."""
+    """A service that is not due ends the connection."""
     pair.requestUserAuth().send(SERVICE_REQUEST, NS(service))
     [packet] = pair.take()
     assert code(packet) == 7
+
+
+def test_userauth_before_each_try(pair):
+    """Who asks for ssh-userauth before each try has it, as Paramiko does; their tries are counted."""
+    for number in range(1, 7):
+        pair.requestUserAuth()
+        assert pair.take() == []
+        pair.password(b"user", b"wrong")
+        pair.clock.advance(1)
+        pair.pump.flush()
+        [packet] = pair.take()
+        assert packet == NO_PASSWORD if number < 6 else code(packet) == 14
 
 
 @pytest.mark.parametrize("service", [b"ssh-userauth", b"ssh-connection"])

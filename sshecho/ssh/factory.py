@@ -91,8 +91,8 @@ class EchoSSHFactory(Factory):
     def getService(self, transport: Transport, service: bytes) -> type[SSHService] | None:
         """Return the service that is due now, or None when the client asks for another.
 
-        Each is had once, in its turn: ssh-userauth after the key exchange, ssh-connection after
-        the login. A client that could have ssh-userauth again would have its tries anew.
+        Each is begun once, in its turn: ssh-userauth after the key exchange, ssh-connection after
+        the login. A client for whom ssh-userauth began again would have its tries anew.
         """
         if service == UserAuth.name and transport.service is None:
             return self.userAuth if transport.isEncrypted("both") else None

@@ -44,6 +44,13 @@ def test_key(sshecho):
         assert (login.method, login.key_type) == ("publickey", "ED25519")
 
 
+def test_key_then_password(sshecho):
+    """A key that is not known is followed by the password."""
+    with connect(sshecho, pkey=paramiko.ECDSAKey.generate()):
+        tried = [(login.method, login.ok) for login in sshecho.logins]
+        assert tried == [("publickey", False), ("password", True)]
+
+
 def test_command(sshecho):
     """It runs a command, and reads its output, its errors and how it ended."""
     sshecho.respond("make", stdout="cc main.c\n", stderr="main.c: lost\n", exit_status=2)

@@ -31,6 +31,8 @@ from sshecho.ssh.packets.keyexchange import (
 from sshecho.ssh.packets.transport import SSHTransport
 from sshecho.wire import Reader, onlyString
 
+_USERAUTH = b"ssh-userauth"
+
 
 class ServerTransport(SSHTransport):
     """The side that shows a host key, and serves.
@@ -104,8 +106,14 @@ class ServerTransport(SSHTransport):
         self.keysAgreed(secret, hashed)
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
-        """Start a service (section 10), if the factory has it for this client."""
+        """Start a service (section 10), if the factory has it for this client.
+
+        The one that lets in, while it runs, is had again as it is: Paramiko asks before each try.
+        """
         name = onlyString(packet)
+        if self.service is not None and self.service.name == name == _USERAUTH:
+            self.sendPacket(MSG_SERVICE_ACCEPT, NS(name))
+            return
         service = self.factory.getService(self, name)
         if service is None:
             raise ProtocolError(DISCONNECT_SERVICE_NOT_AVAILABLE, "no such service, or not now")
