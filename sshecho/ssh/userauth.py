@@ -160,7 +160,7 @@ class UserAuth(SSHService):
                 raise UnauthorizedLogin("not to be had here")
             if not self.transport.visit.mayTry:
                 raise UnauthorizedLogin(PENALIZED)
-            avatar, logout = await self.login(credentials)
+            avatar, logout = await self.login(request, credentials)
         except ValidPublicKey:
             if not self.transport.closing:
                 algorithm, blob = request.shownKey()
@@ -183,8 +183,10 @@ class UserAuth(SSHService):
         else:
             self._accept(request, avatar, logout)
 
-    async def login(self, credentials: ICredentials) -> tuple[SSHAvatar, Callable[[], None]]:
-        """Have the portal look at credentials; may be overridden.
+    async def login(
+        self, request: LoginRequest, credentials: ICredentials
+    ) -> tuple[SSHAvatar, Callable[[], None]]:
+        """Have the portal look at the credentials of a request; may be overridden.
 
         Returns:
             The user's avatar, and its logout.

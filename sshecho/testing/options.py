@@ -21,8 +21,8 @@ class Options(TypedDict, total=False):
         strict_kex: whether key exchange is strict where the client can do that.
         compression: ``none``, ``zlib@openssh.com``, ``zlib``.
         version: the server's first line, such as ``SSH-2.0-OpenSSH_5.3``.
-        auth_methods: ``publickey``, ``password``, ``keyboard-interactive``; with ``none`` the user
-            ``anonymous`` gets in.
+        auth_methods: ``publickey``, ``password``, ``keyboard-interactive``; several that have to
+            come in a row are joined by commas. With ``none`` the user ``anonymous`` gets in.
         window: bytes that a client may send before it is let send more.
         packet: bytes that a client may send in one packet.
         banner: what is shown before the login.

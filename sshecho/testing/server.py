@@ -212,8 +212,8 @@ class Server:
 
     @property
     def logins(self) -> list[Login]:
-        """The tries to log in, denied ones too, in order."""
-        told = ("login.ok", "login.denied")
+        """The tries to log in, in order: denied ones too, and those that more was asked after."""
+        told = ("login.ok", "login.partial", "login.denied")
         return [readLogin(event) for event in self.events if event["event"] in told]
 
     @property

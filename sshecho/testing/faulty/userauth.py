@@ -34,7 +34,9 @@ class FaultyUserAuth(UserAuth):
     def _denied(self, request: LoginRequest, why: str, *, checked: bool = True) -> None:
         super()._denied(self._plain(request), why, checked=checked)
 
-    async def login(self, credentials: ICredentials) -> tuple[SSHAvatar, Callable[[], None]]:
+    async def login(
+        self, request: LoginRequest, credentials: ICredentials
+    ) -> tuple[SSHAvatar, Callable[[], None]]:
         """Have the portal look at credentials, unless a fault denies them.
 
         Raises:
@@ -49,4 +51,4 @@ class FaultyUserAuth(UserAuth):
                 if fault.denies():
                     self.transport.tellFault(fault)
                     raise UnauthorizedLogin(f"the fault {fault}")
-        return await super().login(credentials)
+        return await super().login(request, credentials)

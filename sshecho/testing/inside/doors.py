@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.conch.ssh.channel import SSHChannel
+from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.userauth import MSG_USERAUTH_FAILURE
 from twisted.cred.credentials import ICredentials
 from twisted.internet.interfaces import IProtocol
 
 from sshecho.linesession import LineSession
+from sshecho.people import plainName, userName
 from sshecho.session import Session
 from sshecho.ssh.algorithms import USER_ALGORITHMS
+from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.loginrequest import LoginRequest
 from sshecho.ssh.packets import negotiation
 from sshecho.ssh.packets.negotiation import Names, Offer
@@ -20,6 +25,7 @@ from sshecho.testing.faulty.line import FaultyLine
 from sshecho.testing.faulty.session import FaultySession
 from sshecho.testing.faulty.transport import FaultyTransport
 from sshecho.testing.faulty.userauth import FaultyUserAuth
+from sshecho.testing.inside.factors import Factors, MoreNeeded
 from sshecho.wire import onlyString
 
 if TYPE_CHECKING:
@@ -72,17 +78,57 @@ class SeenUserAuth(FaultyUserAuth):
     def serviceStarted(self) -> None:
         """Begin, with the methods that the settings have."""
         super().serviceStarted()
-        methods = [name.encode() for name in self.transport.house.settings.auth_methods]
-        self._methods = [name for name in methods if name != b"none"]
-        self._anonymous = b"none" in methods
+        self._anonymous = "none" in self.transport.house.settings.auth_methods
+        self._beginFactors(None)
+
+    def _beginFactors(self, user: bytes | None) -> None:
+        self._user = user
+        ways = [way.encode().split(b",") for way in self.transport.house.settings.auth_methods]
+        self._factors = Factors([way for way in ways if way != [b"none"]])
+        self._methods = self._factors.next
 
     async def _credentials(self, request: LoginRequest) -> ICredentials | None:
+        if request.user != self._user:
+            self._beginFactors(request.user)
         if request.method == b"publickey":
             known = USER_ALGORITHMS.get(request.shownKey()[0])
             allowed = self.transport.house.settings.public_keys
             if known is None or known.signature.decode() not in allowed:
                 return None
         return await super()._credentials(request)
+
+    async def login(
+        self, request: LoginRequest, credentials: ICredentials
+    ) -> tuple[SSHAvatar, Callable[[], None]]:
+        """Let in whoever has shown all that is asked for.
+
+        Raises:
+            MoreNeeded: when it was right, but not all.
+            UnauthorizedLogin: when it was not.
+        """
+        avatar, logout = await super().login(request, credentials)
+        if request.method == b"none" or self._factors.passed(request.method):
+            return avatar, logout
+        logout()
+        self._methods = self._factors.next
+        raise MoreNeeded("more is asked for")
+
+    async def _refuse(self, request: LoginRequest, error: Exception) -> None:
+        """Say no; or that this was right, and which methods may come now."""
+        if not isinstance(error, MoreNeeded):
+            await super()._refuse(request, error)
+            return
+        user, key = self._plain(request).user, request.attempt.key
+        self.transport.visit.tell(
+            "login.partial",
+            f"{userName(user)} was right by {request.attempt.method}: {error}",
+            user=plainName(user),
+            method=request.attempt.method,
+            why=str(error),
+            **({} if key is None else {"key": key.fingerprint, "key_type": key.type}),
+        )
+        methods = NS(b",".join(self._methods))
+        self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\1")
 
 
 class SeenSession(FaultySession):

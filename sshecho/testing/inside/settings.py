@@ -47,7 +47,7 @@ class Settings:
         ext_info: whether clients are told of that, if they want to hear it (RFC 8308).
         strict_kex: whether key exchange is strict where the client can do that.
         version: its first line.
-        auth_methods: how one may log in.
+        auth_methods: how one may log in; several in a row are joined by commas.
         window: bytes that a client may send before it is let send more.
         packet: bytes that a client may send in one packet.
         banner: what is shown before the login.
@@ -119,6 +119,18 @@ def _among(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
         return tuple(names)
 
     return read
+
+
+def _ways(ways: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever JSON has
+    """Return ways in, each a method or several that are to be gone through."""
+    found = _among(AUTH_METHODS)
+    if isinstance(ways, str) or not ways:
+        return found(ways)
+    for way in ways:
+        methods = found(str(way).split(","))
+        if len(methods) > 1 and "none" in methods:
+            raise ValueError("'none' is a way of its own")
+    return tuple(ways)
 
 
 def _number(least: int) -> Callable[[Any], int]:
@@ -197,7 +209,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "ext_info": _flag,
     "strict_kex": _flag,
     "version": _version,
-    "auth_methods": _among(AUTH_METHODS),
+    "auth_methods": _ways,
     "window": _number(0),
     "packet": _number(1),
     "banner": _text,
