@@ -660,7 +660,7 @@ def test_services_in_their_turn(pair, service):
 
 
 def test_userauth_before_each_try(pair):
-    """Who asks for ssh-userauth before each try has it, as Paramiko does; their tries are counted."""
+    """Who asks for ssh-userauth before each try, as Paramiko does, has it; each try counts."""
     for number in range(1, 7):
         pair.requestUserAuth()
         assert pair.take() == []
