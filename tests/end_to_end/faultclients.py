@@ -116,12 +116,12 @@ def asyncsshConnect(server, user=None, patience=PATIENCE):
     )
 
 
-def withAsyncssh(server, command, user=None, patience=PATIENCE) -> Outcome:
+def withAsyncssh(server, command, user=None, patience=PATIENCE, forCommand=PATIENCE) -> Outcome:
     """Run a command."""
 
     async def run() -> Outcome:
         async with asyncsshConnect(server, user, patience) as connection:
-            done = await asyncio.wait_for(connection.run(command, encoding=None), patience)
+            done = await asyncio.wait_for(connection.run(command, encoding=None), forCommand)
             return Outcome(done.stdout, done.returncode)
 
     try:
