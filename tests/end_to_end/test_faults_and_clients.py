@@ -189,19 +189,19 @@ def test_endless_patience_of_paramiko(sshecho, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "text"),
+    ("fault", "patience", "text"),
     [
-        ("hang=version", "ConnectionLost: Login timeout expired"),
-        ("hang=kex", "ConnectionLost: Login timeout expired"),
-        ("hang=auth", "ConnectionLost: Login timeout expired"),
-        ("hang=session", "TimeoutError"),
-        ("garbage=version", "ConnectionLost: Login timeout expired"),
+        ("hang=version", "patience", "ConnectionLost: Login timeout expired"),
+        ("hang=kex", "patience", "ConnectionLost: Login timeout expired"),
+        ("hang=auth", "patience", "ConnectionLost: Login timeout expired"),
+        ("hang=session", "forCommand", "TimeoutError"),
+        ("garbage=version", "patience", "ConnectionLost: Login timeout expired"),
     ],
 )
-def test_patience_of_asyncssh(sshecho, fault, text):
-    """Asyncssh waits as long as login_timeout says, and for a session as long as it is let."""
+def test_patience_of_asyncssh(sshecho, fault, patience, text):
+    """Its login_timeout ends asyncssh's patience with a login; a session is the caller's to end."""
     with sshecho.misbehave(fault):
-        outcome = withAsyncssh(sshecho, "hello", patience=SHORT)
+        outcome = withAsyncssh(sshecho, "hello", **{patience: SHORT})
     assert outcome == Outcome(error=text)
     sshecho.wait_for("connection.close")
 
@@ -314,7 +314,7 @@ def test_stalled_paramiko(sshecho):
 
 
 def test_stalled_asyncssh(sshecho):
-    """Asyncssh's drain waits."""
+    """The drain of asyncssh waits."""
 
     async def run():
         async with asyncsshConnect(sshecho) as connection:
