@@ -82,6 +82,17 @@ def test_hang_until_the_end_of_input(stage, faults):
     assert door.lose().isForgotten
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_hang_and_the_servers_end(stage):
+    """A connection that hangs does not keep the server from ending, without a word."""
+    door = FaultyDoor(f"hang={stage}").send(b"user pass\r\nHi\r\n")
+    door.protocol.leave()
+    for _ in range(5):
+        door.wait(0.05)
+    assert door.transport.disconnecting
+    assert door.received == BEFORE[stage]
+
+
 def test_hang_behind_much_that_came_early():
     """A client is read from again, to hear it leave, though more had come than is kept."""
     door = FaultyDoor("hang=session", "slow=1")

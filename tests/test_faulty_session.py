@@ -90,6 +90,7 @@ def test_end(fault, end, chosen):
         channel.send(CLOSE)
     assert packets[-3:] == [FAULTS[fault], (EOF, b""), (CLOSE, b"")]
     assert [number for number, _ in packets].count(REQUEST) == 1
+    assert [event["fault"] for event in told(events, "fault")] == [fault]
     [close] = told(events, "session.close")
     status = int(fault.partition("=")[2]) if fault.startswith("exit") else None
     assert close["exit_status"] == status

@@ -88,6 +88,10 @@ def test_doors():
             "--app: the demonstration login is for the echo only; give --auth",
         ),
         (["--host-keys", "~nosuchuser/keys"], "no such home folder: ~nosuchuser/keys"),
+        (["--fault", "x"], "--fault x: there is no such fault; there are slow=SECONDS"),
+        (["--fault", "hang"], "--fault hang: hang=version|kex|auth|session: it is one of version"),
+        (["--fault", "exit=3", "--workers", "2"], "--fault: a server for tests is without"),
+        (["--fault", "by-user", "--metrics", "tcp:1"], "--fault: a server for tests is without"),
     ],
 )
 def test_usage(arguments, why):
@@ -117,6 +121,13 @@ def test_chains(write):
     assert not options["demonstration"]
     kinds = {kind: len(chain) for kind, chain in options["credInterfaces"].items()}
     assert kinds == {IUsernamePassword: 2, ISSHPrivateKey: 1, IAnonymous: 1}
+
+
+def test_faults():
+    """Faults are kept in order; by-user is none, but lets clients choose."""
+    assert parse()["fault"] == []
+    faults = parse("--fault", "exit=3", "--fault", "by-user", "--fault", "slow=1")["fault"]
+    assert [each and str(each) for each in faults] == ["exit=3", None, "slow=1"]
 
 
 class Helped(Options):

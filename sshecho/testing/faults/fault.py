@@ -7,7 +7,8 @@ from typing import ClassVar, Protocol
 
 STAGES = ("version", "kex", "auth", "session")
 """How far a connection has come: it is open; the client offers algorithms, asks to be let in, and
-asks for a shell, a command or a subsystem. At the line door there is no kex."""
+asks for a shell, a command or a subsystem. At the line door there is no kex, and the session begins
+behind the answer to the login."""
 
 _BEFORE_LOGIN = STAGES[:2]
 

@@ -79,6 +79,12 @@ class FaultyLine(LineLogin):
         else:
             super().readConnectionLost()
 
+    def leave(self) -> None:
+        """Close: the server ends, and whoever hangs is owed nothing."""
+        if self._hangs and not self.closing:
+            self._goodbye(b"")
+        super().leave()
+
     async def _login(self, line: bytes) -> None:
         name, space, password = line.partition(b" ")
         self.user, self.own, mistake = self._inForce.split(name)

@@ -25,6 +25,8 @@ class FaultySession(SessionChannel):
 
     def _faulty(self, ending: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         """Return how it ends: the fault that came last counts."""
-        for fault in self.conn.transport.faults:
-            ending = fault.ending or ending
-        return ending
+        faults = [each for each in self.conn.transport.faults if each.ending is not None]
+        if not faults:
+            return ending
+        self.conn.transport.tellFault(faults[-1])
+        return faults[-1].ending or ending
