@@ -301,8 +301,8 @@ def test_for_so_many_connections_of_a_user():
             for fault in ("hang=kex", "garbage=kex")
         ),
         ("new-host-key", {"user": b"u", "connections": 1}, "new-host-key comes before the user's"),
-        ("exit=3", {"connections": 0}, "connections=0: it is at least 1"),
-        ("exit=3", {"connections": -1}, "connections=-1: it is at least 1"),
+        ("exit=3", {"connections": 0}, "connections=0: it is a number from 1"),
+        ("exit=3", {"connections": -1}, "connections=-1: it is a number from 1"),
     ],
 )
 def test_for_nobody(fault, more, why):

@@ -387,7 +387,7 @@ def test_wrong_choice(sshecho):
         ("exit=many", {}, "exit=STATUS: it is a whole number"),
         ("no", {"argument": 3}, "there is no such fault; there are slow=SECONDS, "),
         ("hang", {"argument": "kex", "user": "bob"}, "hang=kex comes before the user's name"),
-        ("exit=3", {"connections": 0}, "connections=0: it is at least 1"),
+        ("exit=3", {"connections": 0}, "connections=0: it is a number from 1"),
     ],
 )
 def test_no_such_fault(sshecho, fault, arguments, why):

@@ -53,8 +53,9 @@ class Order:
         """See to it that somebody can be shown the fault."""
         if self.user is not None and not self.fault.byUserName:
             raise ValueError(f"{self.fault} {_TOO_EARLY}")
-        if self.connections is not None and self.connections < 1:
-            raise ValueError(f"connections={self.connections}: it is at least 1")
+        count = self.connections
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise ValueError(f"connections={count!r}: it is a number from 1")
 
     def concerns(self, connection: Suspect) -> bool:
         """Return whether a connection shows the fault."""

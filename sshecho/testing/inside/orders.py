@@ -58,10 +58,8 @@ class Orders:
         """Put a fault in force, and return its number.
 
         Raises:
-            ValueError: when there is no such fault, or no such number of connections.
+            ValueError: when there is no such fault, or nobody would ever be shown it.
         """
-        if connections is not None and (not isinstance(connections, int) or connections < 1):
-            raise ValueError(f"connections={connections!r}: it is a number from 1")
         name = None if user is None else user.encode()
         order = Order(parseFault(fault), name, connections)
         self._house.inForce.begin(order)
