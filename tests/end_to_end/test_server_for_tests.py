@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import paramiko
@@ -188,6 +189,23 @@ def test_reset_that_can_not_be_had(running):
         _, stdout, _ = client.exec_command("uptime")
         assert stdout.read() == b"up"
     assert len(running.sessions) == 1
+
+
+def test_reset_with_many_at_the_door(running):
+    """Whoever has connected when a reset begins is cut by it, let in or not, and seen by nobody."""
+    for _ in range(5):
+        connections = [
+            socket.create_connection((running.host, port), PATIENCE)
+            for port in (running.port, running.line_port) * 40
+        ]
+        running.reset()
+        assert running.connections == []
+        for connection in connections:
+            with suppress(ConnectionResetError):
+                while connection.recv(1000):
+                    pass
+            connection.close()
+        assert running.events == []
 
 
 def test_limits_are_told_of_anew(running):
