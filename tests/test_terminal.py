@@ -70,6 +70,39 @@ def test_command():
     assert channel.disconnecting
 
 
+def test_command_that_goes_on():
+    """A command has no prompt, be it that it takes its time, or reads what is typed."""
+    terminal, channel = run(News(), command=b"cat")
+    assert channel.value() == b""
+    terminal.write(b"hello\n")
+    assert channel.value() == b"hello\r\n"
+    channel.clear()
+    terminal.dataReceived(b"typed\r")
+    assert re.sub(rb"\x1b\[\??\d*[a-zA-Z]|\r", b"", channel.value()) == b"typed\ngot typed\n"
+    channel.clear()
+    terminal.exit(0)
+    assert channel.value() == b""
+
+
+def test_prompt_for_the_next_line():
+    """An application that says wait when it gets a line has its prompt when it says go on."""
+
+    class Slow(Protocol):
+        def dataReceived(self, data):
+            self.transport.pauseProducing()
+
+    terminal, channel = run(Slow())
+    terminal.dataReceived(b"one\rtwo\r")
+    channel.clear()
+    terminal.write(b"first\n")
+    assert channel.value() == b"first\r\n"
+    terminal.resumeProducing()
+    assert channel.value().startswith(b"first\r\n" + PROMPT + b"two")
+    assert not channel.value().endswith(PROMPT)
+    terminal.resumeProducing()
+    assert channel.value().endswith(PROMPT)
+
+
 def test_unfinished_line():
     """The prompt begins a line of its own, also behind output that does not end with one."""
 

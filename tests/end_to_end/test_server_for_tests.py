@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -396,3 +397,23 @@ def test_many_at_once():
     finally:
         for server in servers:
             server.close()
+
+
+def test_closed_while_somebody_waits():
+    """A thread that waits for something when the server is closed is told that it is over."""
+    told = []
+    server = Server().start()
+
+    def wait():
+        try:
+            server.wait_for(lambda server: waiting.set() or server.sessions, timeout=PATIENCE)
+        except ServerError as error:
+            told.append(str(error))
+
+    waiting = threading.Event()
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert waiting.wait(PATIENCE)
+    server.close()
+    thread.join(PATIENCE)
+    assert re.match("the server is (gone|not running)", told[0])
