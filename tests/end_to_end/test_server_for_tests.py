@@ -34,6 +34,8 @@ def test_start_and_close(need):
         assert server.running
         assert ssh(server, "hello").stdout == b"hello\n"
         folder, pid = server.ssh_config.parent, server._process.pid
+        process = server._process._process
+    assert process.returncode == 0  # by itself
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
