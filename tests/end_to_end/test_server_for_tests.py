@@ -264,6 +264,63 @@ def test_a_users_keys(running, private, need):
             enter(running, user, key=key)
 
 
+def test_what_the_server_says_of_itself(running, need):
+    """Its version, its window, its largest packet, and what it does not know yet are to be had."""
+    need("ssh")
+    running.reset(version="SSH-2.0-OpenSSH_5.3", window=9000, packet=5000)
+    with enter(running) as client:
+        transport = client.get_transport()
+        assert transport.remote_version == "SSH-2.0-OpenSSH_5.3"
+        channel = transport.open_session()
+        assert (channel.out_window_size, channel.out_max_packet_size) == (9000, 5000)
+        channel.invoke_shell()
+        channel.sendall(b"x" * 40_000)  # a few windows
+        channel.shutdown_write()
+        assert len(channel.makefile().read()) == 40_000
+    told = b"server-sig-algs"
+    running.reset()
+    assert told in ssh(running, "hello", options=["-v"]).stderr
+    assert running.connections[0].strict_kex
+    running.reset(ext_info=False, strict_kex=False)
+    assert told not in ssh(running, "hello", options=["-v"]).stderr
+    assert not running.connections[0].strict_kex
+
+
+def test_ways_to_log_in(running):
+    """Only the ways that it is told of let in, and with none it is anonymous who gets in."""
+    running.reset(auth_methods=["publickey", "keyboard-interactive"])
+    with pytest.raises(paramiko.BadAuthenticationType) as caught:
+        enter(running, password=ODD)
+    assert caught.value.allowed_types == ["publickey", "keyboard-interactive"]
+    enter(running).close()
+    running.reset(auth_methods=["none"])
+    with pytest.raises(paramiko.AuthenticationException):
+        enter(running)
+    with socket.create_connection((running.host, running.port), PATIENCE) as connection:
+        transport = paramiko.Transport(connection)
+        transport.start_client(timeout=PATIENCE)
+        assert transport.auth_none("anonymous") == []
+        channel = transport.open_session()
+        channel.exec_command("hello")
+        assert channel.makefile().read() == b"hello\n"
+        transport.close()
+    assert [(login.user, login.method) for login in running.logins if login.ok] == [
+        ("anonymous", "none")
+    ]
+
+
+def test_ways_to_sign(running, private, need):
+    """A user's key is taken only if it may sign so."""
+    need("ssh-keygen")
+    key = private / "rsa"
+    subprocess.run(["ssh-keygen", "-qt", "rsa", "-b", "2048", "-N", "", "-f", key], check=True)
+    running.reset(public_keys=["rsa-sha2-512"])
+    running.authorize(key.with_suffix(".pub"))
+    enter(running, key=key).close()
+    with pytest.raises(paramiko.AuthenticationException):
+        enter(running)
+
+
 ODD = 'it\'s "a" pass word, ü 漢 \\ % $HOME #!'
 
 
