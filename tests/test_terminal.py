@@ -78,25 +78,6 @@ def test_dumb_terminal():
     assert channel.value().endswith(b"proceed.\r\n> Hi\r\nHi\r\n> ")
 
 
-def test_prompt_after_the_answer():
-    """There is no prompt while the application, which has paused, has yet to answer a line."""
-
-    class Thoughtful(Protocol):
-        def dataReceived(self, data):
-            self.transport.pauseProducing()
-
-    application = Thoughtful()
-    terminal, channel = run(application)
-    channel.clear()
-    terminal.dataReceived(b"Why?\rHow?\r")
-    assert channel.value().endswith(b"Why?\x1b[?2004l\r\n")
-    application.transport.write(b"Because\n")
-    assert PROMPT not in channel.value()
-    application.transport.resumeProducing()
-    assert b"Because\r\n" + PROMPT in channel.value()
-    assert b"How?" in channel.value()
-
-
 def test_another_prompt():
     """An application may have another prompt shown, and what is typed not: a password."""
     terminal, channel = run(Protocol())
@@ -108,6 +89,39 @@ def test_another_prompt():
     terminal.dataReceived(b"\x1b[Ax\r")  # the history has not kept it
     assert b"sec" not in channel.value()
     assert channel.value().count(b"> x") == 1
+
+
+def test_command_that_goes_on():
+    """A command has no prompt, be it that it takes its time, or reads what is typed."""
+    terminal, channel = run(News(), command=b"cat")
+    assert channel.value() == b""
+    terminal.write(b"hello\n")
+    assert channel.value() == b"hello\r\n"
+    channel.clear()
+    terminal.dataReceived(b"typed\r")
+    assert re.sub(rb"\x1b\[\??\d*[a-zA-Z]|\r", b"", channel.value()) == b"typed\ngot typed\n"
+    channel.clear()
+    terminal.exit(0)
+    assert channel.value() == b""
+
+
+def test_prompt_for_the_next_line():
+    """An application that says wait when it gets a line has its prompt when it says go on."""
+
+    class Slow(Protocol):
+        def dataReceived(self, data):
+            self.transport.pauseProducing()
+
+    terminal, channel = run(Slow())
+    terminal.dataReceived(b"one\rtwo\r")
+    channel.clear()
+    terminal.write(b"first\n")
+    assert channel.value() == b"first\r\n"
+    terminal.resumeProducing()
+    assert channel.value().startswith(b"first\r\n" + PROMPT + b"two")
+    assert not channel.value().endswith(PROMPT)
+    terminal.resumeProducing()
+    assert channel.value().endswith(PROMPT)
 
 
 def test_unfinished_line():

@@ -135,6 +135,26 @@ def test_server_that_does_not_answer(pair, monkeypatch):
         link.ask("order")
 
 
+def test_closed_while_somebody_waits(pair):
+    """Whoever waits for an answer when the link is closed is told that the server is gone."""
+    ours, theirs = pair
+    link = Link(ours)
+    told = []
+
+    def ask():
+        try:
+            link.ask("order")
+        except ServerError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert theirs.recv(1000).endswith(b"\n")
+    link.close()
+    thread.join(PATIENCE / 10)
+    assert told == ["the server is gone"]
+
+
 class Interrupted:
     """A socket whose sending is broken off by a ^C, halfway."""
 

@@ -3,12 +3,13 @@
 import signal
 import sys
 
-from benchmarks import attacks, compare, denials, growth, hashing, workers
+from benchmarks import attacks, compare, denials, fixture, growth, hashing, workers
 
 COMMANDS = {
     "attacks": attacks.main,
     "compare": compare.main,
     "denials": denials.main,
+    "fixture": fixture.main,
     "growth": growth.main,
     "hashing": hashing.main,
     "workers": workers.main,

@@ -78,8 +78,8 @@ class Link:
         return line
 
     def close(self) -> None:
-        """Close it, which ends the server."""
-        self._socket.close()
+        """Close it, which ends the server; whoever still waits for an answer hears of it."""
+        _hangUp(self._socket)
 
 
 Call = Callable[[dict[str, Any]], "dict[str, Any] | None"]
@@ -142,9 +142,13 @@ class Calls:
 
     def close(self) -> None:
         """Answer no more."""
-        with suppress(OSError):  # the server has closed it
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        _hangUp(self._socket)
+
+
+def _hangUp(end: socket.socket) -> None:
+    with suppress(OSError):  # the server has closed it
+        end.shutdown(socket.SHUT_RDWR)  # close alone would not wake who reads from it
+    end.close()
 
 
 def _inBackground(work: Callable[..., None], *arguments: object) -> threading.Thread:

@@ -9,6 +9,9 @@ from sshecho.testing.algorithms import ALGORITHMS
 if TYPE_CHECKING:
     import pytest
 
+_KINDS = ("kex", "ciphers", "macs", "host_keys", "compression")
+"""Of users' keys it is the test that has others, or not."""
+
 
 def matrix(*kinds: str) -> pytest.MarkDecorator:
     """Return what runs a test once for each algorithm, with a server that offers no other.
@@ -24,13 +27,13 @@ def matrix(*kinds: str) -> pytest.MarkDecorator:
     import pytest  # only here: servers are of use without it
 
     for kind in kinds:
-        if kind not in ALGORITHMS:
-            raise ValueError(f"there is no kind {kind!r}; there are {', '.join(ALGORITHMS)}")
+        if kind not in _KINDS:
+            raise ValueError(f"there is no kind {kind!r}; there are {', '.join(_KINDS)}")
     return pytest.mark.parametrize(
         "sshecho",
         [
             pytest.param(_only(kind, name), id=f"{kind}-{name}")
-            for kind in kinds or ALGORITHMS
+            for kind in kinds or _KINDS
             for name in ALGORITHMS[kind]
         ],
         indirect=True,

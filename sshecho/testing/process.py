@@ -48,6 +48,7 @@ class Process:
         except OSError as error:
             raise ServerError(f"there is no folder for the server's files: {error}") from None
         self._logBegins = 0
+        self._lastLog = ""
         link, theirLink = socket.socketpair()
         calls, theirCalls = socket.socketpair()
         self.link = Link(link)
@@ -56,7 +57,9 @@ class Process:
             try:
                 self._process = self._start(theirLink.fileno(), theirCalls.fileno())
             except OSError as error:
-                self._close()
+                self.link.close()
+                self.calls.close()
+                self._log.close()
                 raise ServerError(f"{sys.executable} can't be started: {error}") from None
 
     def _start(self, *theirs: int) -> subprocess.Popen[bytes]:
@@ -85,6 +88,8 @@ class Process:
     @property
     def log(self) -> str:
         """What it has said on its terminal since `forgetLog`."""
+        if self._log.closed:
+            return self._lastLog
         end = os.fstat(self._log.fileno()).st_size
         begin = max(self._logBegins, end - _LONGEST_LOG)
         return os.pread(self._log.fileno(), end - begin, begin).decode(errors="backslashreplace")
@@ -102,12 +107,8 @@ class Process:
         log = self.log.strip()
         return f"{fate}; its last words:\n{log}" if log else fate
 
-    def end(self) -> str:
-        """End it, and wait for that.
-
-        Returns:
-            Its log.
-        """
+    def end(self) -> None:
+        """End it, and wait for that; its log stays."""
         self.link.close()
         self.calls.close()
         try:
@@ -115,13 +116,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        log = self.log
-        self._close()
-        return log
-
-    def _close(self) -> None:
-        self.link.close()
-        self.calls.close()
+        self._lastLog = self.log
         self._log.close()
 
 

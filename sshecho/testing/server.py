@@ -118,7 +118,8 @@ class Server:
             return
         process, self._process = self._process, None
         atexit.unregister(self.close)
-        self._log = process.end()
+        process.end()
+        self._log = process.log
         told, self._told = self._told, {}
         if told:  # a process that was killed has left its files
             shutil.rmtree(Path(told["ssh_config"]).parent, ignore_errors=True)

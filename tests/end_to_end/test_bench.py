@@ -75,6 +75,15 @@ def test_denials(private):
     assert all(0 <= float(row[3]) <= 1 for row in rows)
 
 
+def test_fixture(private):
+    """How long a test waits for its server is a row for each step."""
+    done = bench(private, "fixture", "--rounds", 1)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:6]]
+    assert [row[0] for row in rows] == ["start", "reset", "reset, 10 clients", "close"]
+    assert all(float(row[2]) >= float(row[1]) > 0 for row in rows)
+
+
 def test_unknown_name(private):
     """A server that is none is said, with those that there are."""
     done = bench(private, "--only", "sshecho,telnetd")

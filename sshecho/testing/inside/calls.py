@@ -36,22 +36,14 @@ class Calls:
     def __call__(self, called: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
         """Have a callable answer; see `sshecho.testing.inside.dictation.Dictate`."""
         self._count += 1
-        number = self._count
-
-        def forget(_: object) -> None:
-            self._waiting.pop(number, None)
-
-        answer: Deferred[Mapping[str, Any] | None] = Deferred(forget)
-        self._waiting[number] = answer
-        self.link.send(number, called, self._recorder.seenOfSession(session))
+        answer = self._waiting[self._count] = Deferred()
+        self.link.send(self._count, called, self._recorder.seenOfSession(session))
         return answer
 
     def received(self, message: Message, _: int | None) -> None:
         """Take an answer: the call's number, whether it went well, the reply or what went wrong."""
         number, well, said = message
-        answer = self._waiting.pop(number, None)
-        if answer is None:
-            return  # the session is over
+        answer = self._waiting.pop(number)  # which was cancelled if the session is over
         if well:
             answer.callback(said)
         else:

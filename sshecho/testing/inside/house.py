@@ -10,6 +10,7 @@ from typing import Any
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTCP, IReactorTime
@@ -28,6 +29,7 @@ from sshecho.probe.sshclient import Client
 from sshecho.probe.target import Target
 from sshecho.service.gate import Gate
 from sshecho.service.listening import AnyFactory
+from sshecho.service.visit import Visit
 from sshecho.ssh.algorithms import Policy
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
@@ -171,17 +173,27 @@ class House:
             ValueError: when an option can't be had; then nothing has changed.
         """
         settings = readSettings(options)
-        await deferLater(self.clock, 0)  # whoever has connected by now is let in, to leave
-        for visit in list(self._gate.visits):
-            if visit.guest is not None:
-                visit.guest.cut("the next test begins")
-        while self._gate.visits:
-            await deferLater(self.clock, 0)
+        await self._empty()
         self.rules.clear()
         self.inForce.clear()
         self._gate.forgetTold()
         self._apply(settings)
         self.recorder.clear()
+
+    async def _empty(self) -> None:
+        """Have everybody leave, those too who have connected and are not let in yet."""
+        cut: set[Visit] = set()
+        await self._turn()
+        while self._gate.visits:
+            for visit in set(self._gate.visits) - cut:
+                cut.add(visit)
+                if visit.guest is not None:
+                    visit.guest.cut("the next test begins")
+            await self._turn()
+
+    def _turn(self) -> Deferred[None]:
+        """Wait until the reactor has looked at its sockets once, of which some are let in then."""
+        return deferLater(self.clock, 0)
 
     def _apply(self, settings: Settings) -> None:
         self.settings = settings

@@ -12,6 +12,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner, globalLogPublisher
 
 from sshecho.service.console import Console
+from sshecho.service.descriptors import reserveDescriptors
+from sshecho.service.limits import Limits
 from sshecho.testing.inside.house import House
 from sshecho.testing.inside.orders import Orders
 from sshecho.workers.link import Link
@@ -31,6 +33,7 @@ def main(link: int, calls: int, parent: int) -> None:
     reactor = IReactorCore(theReactor)
     globalLogBeginner.beginLoggingTo([Console(sys.stderr)], redirectStandardIO=False)
     watched = IReactorFDSet(reactor)
+    reserveDescriptors(Limits())
     house = House(reactor)
     globalLogPublisher.addObserver(house.recorder)
     reactor.addSystemEventTrigger("after", "shutdown", house.papers.remove)
