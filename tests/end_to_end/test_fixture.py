@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 
 import pexpect
 import pytest
@@ -54,7 +55,7 @@ def run(pytester, need):
 
     def runTests(code: str, *arguments: str, **outcomes: int) -> pytest.RunResult:
         pytester.makepyfile(helpers=HELPERS)
-        pytester.makepyfile("from helpers import *\n" + code)
+        pytester.makepyfile("from helpers import *\n" + dedent(code))
         result = pytester.runpytest_subprocess(*QUICK, *arguments)
         result.assert_outcomes(**outcomes)
         return result
@@ -119,7 +120,7 @@ def test_ready(run):
             with socket.create_connection((sshecho.host, sshecho.line_port)) as line:
                 line.sendall(f"{sshecho.user} {sshecho.password}\\n".encode())
                 assert line.recv(100).startswith(b"Login successful")
-        """.replace("\n        ", "\n"),
+        """,
         passed=1,
     )
 
@@ -162,14 +163,17 @@ def test_nothing_of_the_test_before(run):
             assert client == "SSH-2.0-paramiko"
             assert len(sshecho.connections) == 3
             assert [login.user for login in sshecho.logins if login.ok] == ["user"]
-        """.replace("\n        ", "\n"),
+        """,
         passed=2,
     )
 
 
 def test_marks(run):
-    """Options stand on a module, a class and a test: all count, and the nearest one most."""
-    run(
+    """Options stand on a module, a class and a test: all count, and the nearest one most.
+
+    One that can't be had is an error that says what there is, and the next test goes on.
+    """
+    result = run(
         """
         pytestmark = pytest.mark.sshecho(banner="module", users={"bob": "word"})
 
@@ -189,29 +193,18 @@ def test_marks(run):
             def test_test(self, sshecho):
                 assert banner(sshecho) == b"test"
 
-        def test_module_again(sshecho):
-            assert banner(sshecho) == b"module"
-        """.replace("\n        ", "\n"),
-        "--strict-markers",
-        passed=4,
-    )
-
-
-def test_bad_marks(run):
-    """A mark that can't be had is an error that says what there is, and the next test goes on."""
-    result = run(
-        """
         @pytest.mark.sshecho(baner="typo")
         def test_name(sshecho): ...
 
         @pytest.mark.sshecho("banner")
         def test_no_name(sshecho): ...
 
-        def test_good(sshecho):
-            assert ssh(sshecho, "hello").returncode == 0
-        """.replace("\n        ", "\n"),
+        def test_module_again(sshecho):
+            assert banner(sshecho) == b"module"
+        """,
+        "--strict-markers",
+        passed=4,
         errors=2,
-        passed=1,
     )
     result.stdout.fnmatch_lines(
         ["*ValueError: baner: there is no such option; there are auth_methods, authorized_keys, *"]
@@ -241,7 +234,7 @@ def test_factory(run):
             for each in left:
                 with pytest.raises(OSError):
                     socket.create_connection((each.host, each.port))
-        """.replace("\n        ", "\n"),
+        """,
         passed=2,
     )
 
@@ -262,7 +255,7 @@ def test_matrix(run):
             assert b"still there" in done.stderr
             agreed = sshecho.connections[0].algorithms[kind.removesuffix("s")]
             assert agreed == {"in": name, "out": name}
-        """.replace("\n        ", "\n"),
+        """,
         "-v",
         passed=len(ALGORITHMS["ciphers"]) + len(ALGORITHMS["compression"]),
     )
@@ -270,10 +263,8 @@ def test_matrix(run):
         assert f"::test_it[ciphers-{name}] PASSED" in result.stdout.str()
 
 
-def test_matrix_of_nothing(run):
-    """A kind that there is not is an error while tests are collected, and skipped is what lacks."""
-    result = run("@sshecho.testing.matrix('cyphers')\ndef test(sshecho): ...", errors=1)
-    result.stdout.fnmatch_lines(["*ValueError: there is no kind 'cyphers'; there are kex, *"])
+def test_matrix_of_what_is_lacking(run):
+    """A run for what the server's cryptography lacks is skipped, and no other one."""
     result = run(
         """
         @pytest.fixture(autouse=True)
@@ -285,7 +276,7 @@ def test_matrix_of_nothing(run):
         def test_matrix(sshecho): ...
 
         def test_alone(sshecho): ...
-        """.replace("\n        ", "\n"),
+        """,
         "-rs",
         skipped=1,
         passed=len(ALGORITHMS["kex"]),
@@ -390,7 +381,7 @@ def test_event_loops_and_threads(run):
                 each.join(60)
             assert failures == []
             assert len(sshecho.sessions) == 40
-        """.replace("\n        ", "\n"),
+        """,
         passed=4,
     )
 
@@ -458,7 +449,7 @@ def test_report(run):
 
         def test_good(sshecho):
             ssh(sshecho, "good")
-        """.replace("\n        ", "\n"),
+        """,
         failed=3,
         passed=1,
         errors=1,
@@ -491,7 +482,7 @@ def test_after_its_death(run):
         def test_next(sshecho):
             assert ssh(sshecho, "hello").stdout == b"hello\\n"
             assert not killed[0].exists()
-        """.replace("\n        ", "\n"),
+        """,
         passed=2,
     )
 
@@ -581,7 +572,7 @@ def test_a_fork_that_ends(run):
             assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 7
             assert ssh(sshecho, "hello").stdout == b"hello\\n"
             assert len(sshecho.sessions) == 1
-        """.replace("\n        ", "\n"),
+        """,
         passed=1,
     )
 
@@ -622,7 +613,7 @@ def test_an_awkward_folder_for_files(run, private, monkeypatch):
             assert str(sshecho.private_key).startswith({str(folder)!r})
             assert ssh(sshecho, "hello").stdout == b"hello\\n"
             assert sshecho.logins[-1].method == "publickey"
-        """.replace("\n        ", "\n"),
+        """,
         passed=1,
     )
     assert not list(folder.glob("sshecho-*"))

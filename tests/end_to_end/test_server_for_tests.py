@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -109,14 +108,13 @@ def test_port_of_ones_own(running):
             enter(server).close()
 
 
-def test_port_that_needs_permission():
+def test_port_that_needs_permission(need):
     """Whoever may not have a low port is told so."""
     start = "from sshecho.testing import Server; Server(port=1).start()"
     command = [sys.executable, "-c", start]
     if os.geteuid() == 0:
-        command = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-all", *command]
-        if not shutil.which("setpriv"):
-            pytest.skip("setpriv is not installed")
+        without = ["--bounding-set=-net_bind_service", "--inh-caps=-all"]
+        command = [need("setpriv"), *without, *command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode == 0:
         pytest.skip("low ports are for everybody here")
