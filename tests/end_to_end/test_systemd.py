@@ -230,7 +230,7 @@ def test_a_restart(need, private, held, ssh, command):
             for connection in waiting:
                 begin(connection)
             shell = sshAt(need, ssh, private, sockets[0])
-            end(first)
+            first.wait(PATIENCE)  # twistd would stumble over a second signal
             second = start(line, sockets, told.address)
             told.await_("READY=1", second.pid)
             for connection in waiting:
