@@ -8,7 +8,7 @@ With pytest, ask for the fixture ``sshecho``; without it::
 This side of it imports nothing of Twisted: the server is a process of its own.
 
 - `plugin`, `matrix`: pytest's fixtures, and a test for each algorithm.
-- `server`, `options`, `answer`, `records`, `errors`: what a test has in hand.
+- `server`, `running`, `options`, `answer`, `records`, `errors`: what a test has in hand.
 - `seen`, `waiting`: what was seen, as it comes from the server, and how to wait for it.
 - `process`, `link`: how the server's process is started, asked, and ended.
 - `faults`: what can go wrong on purpose, one file each.
