@@ -298,5 +298,5 @@ class UserAuth(SSHService):
 
     def _named(self, request: LoginRequest) -> str:
         """Return a method's name; one that is not ours may be anything."""
-        known = request.method in (b"none", *self._methods)
+        known = request.method in (b"none", *_METHODS)
         return request.method.decode() if known else "an unknown method"

@@ -127,14 +127,13 @@ class Options(CommonOptions, WebOptions, AuthOptionMixin):
         self["penalties"] = parsePenalties(spec)
 
     def opt_fault(self, text: str) -> None:
-        """A fault to show to clients, for tests, such as drop-after=4096; may be given again.
-
-        'by-user' lets clients choose: ssh user+exit=3@localhost.
-        """
-        from sshecho.testing.faults import parseFault
+        """A fault to show, for tests; 'by-user' lets users choose by name; may be given again."""
+        from sshecho.testing.faults import UnknownFault, parseFault
 
         try:
             self["fault"].append(None if text == _BY_USER else parseFault(text))
+        except UnknownFault as error:
+            raise UsageError(f"--fault {text}: {error}, and {_BY_USER}") from None
         except ValueError as error:
             raise UsageError(f"--fault {text}: {error}") from None
 

@@ -90,6 +90,9 @@ class Calls:
 
     Args:
         end: the socket.
+
+    Attributes:
+        failures: what callables have raised.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -98,6 +101,7 @@ class Calls:
         self._starting = threading.Lock()
         self._numbers = itertools.count(1)
         self._callables: dict[int, Call] = {}
+        self.failures: list[BaseException] = []
         self._thread: threading.Thread | None = None
 
     def add(self, call: Call) -> int:
@@ -117,8 +121,9 @@ class Calls:
         return number
 
     def clear(self) -> None:
-        """Forget all callables."""
+        """Forget all callables, and what they have raised."""
         self._callables.clear()
+        self.failures.clear()
 
     def _listen(self) -> None:
         with suppress(OSError), self._socket.makefile("rb") as calls:  # closed here
@@ -129,8 +134,9 @@ class Calls:
         call = self._callables.get(called)
         try:
             reply = None if call is None else call(session)
-        except BaseException as error:
-            traceback.print_exc()  # here, and now: the client's test may end once it is answered
+        except BaseException as error:  # told now: the client's test may end once it is answered
+            traceback.print_exc()
+            self.failures.append(error)
             why = f"the callable that answers raised {type(error).__name__}: {error}"
             self._send(number, False, why)
         else:

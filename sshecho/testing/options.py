@@ -23,6 +23,7 @@ class Options(TypedDict, total=False):
         version: the server's first line, such as ``SSH-2.0-OpenSSH_5.3``.
         auth_methods: ``publickey``, ``password``, ``keyboard-interactive``; several that have to
             come in a row are joined by commas. With ``none`` the user ``anonymous`` gets in.
+        kept_input: bytes of each session's input that are kept in `Session.input`: 64 KiB.
         window: bytes that a client may send before it is let send more.
         packet: bytes that a client may send in one packet.
         banner: what is shown before the login.
@@ -46,6 +47,7 @@ class Options(TypedDict, total=False):
     compression: Sequence[str]
     version: str
     auth_methods: Sequence[str]
+    kept_input: int
     window: int
     packet: int
     banner: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def _sshecho_server() -> Iterator[Server]:
+    """The server of the fixture sshecho."""
     from sshecho.testing import Server
 
     with Server() as server:
@@ -31,24 +33,34 @@ def _sshecho_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def sshecho(_sshecho_server: Server, request: pytest.FixtureRequest) -> Server:
+def sshecho(_sshecho_server: Server, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server to log in to, that has seen nothing yet. It is one process for all tests."""
     server = _sshecho_server
     if not server.running:  # the test before has done for it
         server.close()
         server.start()
-    options: dict[str, Any] = {}
-    for mark in reversed(list(request.node.iter_markers("sshecho"))):  # the nearest comes last
-        if mark.args:
-            raise TypeError(f"the mark sshecho takes options by name, and not {mark.args!r}")
-        options |= mark.kwargs
     matrix: dict[str, list[str]] = getattr(request, "param", {})
     for names in matrix.values():
         for name in server.lacking.intersection(names):
             pytest.skip(f"cryptography has no {name} here")
-    server.reset(**(options | matrix))
+    server.reset(**(_marked(request.node) | matrix))
     request.node.stash.setdefault(_SERVERS, []).append(server)
-    return server
+    yield server
+    if server.running:
+        try:
+            server.check()
+        finally:
+            server.reset()  # so that no client of this test is cut off in the next
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
+    """Return the options that marks say for a test."""
+    options: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers("sshecho"))):  # the nearest comes last
+        if mark.args:
+            raise TypeError(f"the mark sshecho takes options by name, and not {mark.args!r}")
+        options |= mark.kwargs
+    return options
 
 
 @pytest.fixture
@@ -60,7 +72,7 @@ def sshecho_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Se
     with ExitStack() as stack:
 
         def make(**options: Any) -> Server:  # noqa: ANN401 - as Server has them
-            server = stack.enter_context(Server(**options))
+            server = stack.enter_context(Server(**(_marked(request.node) | options)))
             servers.append(server)
             return server
 
@@ -73,9 +85,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show beside a test that failed what its servers have to say."""
     report = yield
-    servers = item.stash.get(_SERVERS, [])
+    servers = list(dict.fromkeys([*item.stash.get(_SERVERS, []), *_given(item)]))
     for number, server in enumerate(servers, 1):
         if report.failed and server.log:
             title = "sshecho" if len(servers) == 1 else f"sshecho {number} of {len(servers)}"
             report.sections.append((f"{title}, port {server.port}", server.log))
     return report
+
+
+def _given(item: pytest.Item) -> list[Server]:
+    """Return the servers that fixtures have given a test, of whoever's they are."""
+    module = sys.modules.get("sshecho.testing.server")
+    if module is None:  # so there are none, and it is not worth the import
+        return []
+    values = getattr(item, "funcargs", {}).values()
+    return [value for value in values if isinstance(value, module.Server)]

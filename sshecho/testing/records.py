@@ -85,7 +85,7 @@ class Session:
         modes: how the terminal is set, such as ``{"ECHO": 1}``.
         windows: sizes of the terminal, the first and those after it: columns and rows.
         signals: names of the signals that came, without SIG.
-        input: what came, as far as its first 64 KiB.
+        input: what came, as far as it is kept: see the option ``kept_input``.
         bytes_in: how many bytes came.
         bytes_out: how many went out, standard error included.
         eof: whether the client has said that no more comes.

@@ -122,8 +122,12 @@ class RunningServer:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close it."""
-        self.close()
+        """Close it; if nothing else went wrong, see whether a callable did."""
+        try:
+            if kind is None and self._process is not None:
+                self.check()
+        finally:
+            self.close()
 
     def reset(self, **options: Unpack[Options]) -> None:
         """Begin anew: close connections, and forget what was seen, dictated and ordered.
@@ -142,7 +146,15 @@ class RunningServer:
         process.forgetLog()
         self._seen = Seen(lambda since: self._ask("see", since=since))
 
+    def check(self) -> None:
+        """Raise what a callable of `Server.respond` has raised, if any has since the last reset."""
+        failures = self._running().calls.failures
+        if failures:
+            raise failures.pop(0)
+
     def _running(self) -> Process:
+        if self._process is None and self._owner:
+            raise ServerError("the server is closed; but for its log, what it saw went with it")
         if self._process is None:
             raise ServerError("the server is not running: use it in a with statement, or start it")
         if os.getpid() != self._owner:

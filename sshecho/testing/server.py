@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -180,23 +181,38 @@ class Server(RunningServer):
         number = self._ask("misbehave", fault=written, user=user, connections=connections)
         return Misbehaviour(lambda: self._ask("behave", number=number))
 
+    def down(self) -> Misbehaviour:
+        """Be down, from now until the end of a with block, or until the next reset.
+
+        Who is here is cut off, and nobody can connect. Then it is back at the same ports, with the
+        same keys, what it has seen and what it was told.
+
+        Returns:
+            What ends it as a context manager.
+        """
+        self._ask("down")
+        return Misbehaviour(lambda: self._ask("up"))
+
     def authorize(self, key: str | Path, user: str | None = None) -> None:
         """Let a user log in with one more key, until the next reset.
 
         Args:
-            key: a line of an authorized_keys file, or the path of a ``.pub`` file.
+            key: a line of an authorized_keys file, or the path of a file with one, such as a
+                ``.pub`` file.
             user: who; the server's own unless it is given.
 
         Raises:
             OSError: when there is no such file.
             ValueError: when that is no key.
         """
-        line = key.read_text(encoding="utf-8") if isinstance(key, Path) else key
+        line = str(key)
+        if isinstance(key, Path) or os.path.isfile(key):
+            line = Path(key).read_text(encoding="utf-8")
         self._ask("authorize", user=self.user if user is None else user, key=line.strip())
 
 
 class Misbehaviour:
-    """A fault in force: a context manager that ends it.
+    """A fault in force, or a server that is down: a context manager that ends it.
 
     Args:
         end: ends it.

@@ -172,6 +172,11 @@ def test_callables_that_break(sshecho, ask):
     assert status == 255
     assert "could not be answered: the callable that answers raised LookupError" in sshecho.log
     assert ask("hello")[0] == b"hello\n"
+    with pytest.raises(LookupError, match="no such thing"):
+        sshecho.check()
+    with pytest.raises(TypeError, match="an answer is"):
+        sshecho.check()
+    sshecho.check()
 
 
 def test_callables_at_once(sshecho, client):
@@ -332,3 +337,9 @@ def test_what_is_no_answer(sshecho, ask):
     with pytest.raises(TypeError, match="a command is str, bytes or a compiled pattern, not 5"):
         sshecho.respond(5, "five")
     assert ask("uptime")[0] == b"uptime\n"
+
+
+def test_question_without_an_answer(sshecho, ask):
+    """A command that asks, and is sent the end instead of a line, fails."""
+    sshecho.respond("sudo", "done\n", ask="Password: ")
+    assert ask("sudo") == (b"", b"Password: no answer came\n", 1)

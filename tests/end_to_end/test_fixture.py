@@ -618,3 +618,82 @@ def test_an_awkward_folder_for_files(run, private, monkeypatch):
     )
     assert not list(folder.glob("sshecho-*"))
     shutil.rmtree(folder)
+
+
+def test_callables_that_fail(run):
+    """What a function of `respond` raises is an error of its test, though the client went on."""
+    result = run(
+        """
+        def check(session):
+            assert session.env == {"LANG": "C"}
+
+        def test_fixture(sshecho):
+            sshecho.respond("hello", check)
+            ssh(sshecho, "hello")
+
+        def test_factory(sshecho_factory):
+            server = sshecho_factory()
+            server.respond("hello", check)
+            ssh(server, "hello")
+
+        def test_next(sshecho):
+            assert ssh(sshecho, "hello").stdout == b"hello\\n"
+        """,
+        passed=3,
+        errors=2,
+    )
+    result.stdout.fnmatch_lines(["E       AssertionError: assert {} == {'LANG': 'C'}"] * 2)
+
+
+def test_clients_that_stay(run):
+    """A client that a test has left open is cut off before the next test begins."""
+    run(
+        """
+        left = []
+
+        def test_it(sshecho):
+            left.append(socket.create_connection((sshecho.host, sshecho.line_port)))
+            sshecho.wait_for("connection.open")
+
+        @pytest.fixture
+        def meanwhile():
+            left[0].settimeout(60)
+            with pytest.raises(ConnectionResetError):
+                left[0].recv(1)
+
+        def test_next(meanwhile, sshecho):
+            assert not sshecho.connections
+        """,
+        passed=2,
+    )
+
+
+def test_the_log_of_any_server(run):
+    """A test that fails shows the log of a server, whoever has started that."""
+    result = run(
+        """
+        @pytest.fixture(scope="module")
+        def mine():
+            with sshecho.testing.Server() as server:
+                yield server
+
+        def test_it(mine):
+            ssh(mine, "hello")
+            assert False
+        """,
+        failed=1,
+    )
+    result.stdout.fnmatch_lines(["*- sshecho, port *", "* ssh: 'user' began the command hello"])
+
+
+def test_marks_for_the_factory(run):
+    """Options of a mark are those of the servers that a test has made, too, unless they say."""
+    run(
+        """
+        @pytest.mark.sshecho(version="SSH-2.0-old", banner="hi")
+        def test_it(sshecho_factory):
+            server = sshecho_factory(banner="")
+            assert server.options == {"version": "SSH-2.0-old", "banner": ""}
+        """,
+        passed=1,
+    )

@@ -77,9 +77,11 @@ def test_out_of_time(after):
         lambda: server.respond("x", lambda session: "y"),
         lambda: server.misbehave("slow=1"),
         lambda: server.authorize("key"),
+        server.down,
+        server.check,
         server.reset,
     ):
-        with pytest.raises(ServerError, match="the server is not running: use it in a with stat"):
+        with pytest.raises(ServerError, match="is closed" if after else "use it in a with stat"):
             ask()
     assert server.log == ""
     server.close()
@@ -252,7 +254,7 @@ def test_a_users_keys(running, private, need):
     public = [key.with_suffix(".pub") for key in keys]
     running.reset(authorized_keys={"user": (public[0].read_text().strip(),)})
     running.authorize(public[1])
-    running.authorize(public[2].read_text(), user="bob")
+    running.authorize(str(public[2]), user="bob")
     for key in (running.private_key, keys[0], keys[1]):
         enter(running, key=key).close()
     enter(running, "bob", key=keys[2]).close()

@@ -37,6 +37,10 @@ KINDS: tuple[type[Fault], ...] = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
+class UnknownFault(ValueError):
+    """There is no fault of that name."""
+
+
 def parseFault(text: str) -> Fault:
     """Return the fault that is written so.
 
@@ -47,8 +51,9 @@ def parseFault(text: str) -> Fault:
     kind = _BY_NAME.get(name)
     if kind is None:
         known = ", ".join(each.usage for each in KINDS)
-        raise ValueError(f"there is no such fault; there are {known}")
+        raise UnknownFault(f"there is no such fault; there are {known}")
     try:
         return kind(argument if equals else None)
     except ValueError as error:
-        raise ValueError(f"{kind.usage}: {error}") from None
+        given = "" if equals else ", and none is given"
+        raise ValueError(f"{kind.usage}: {error}{given}") from None

@@ -158,7 +158,7 @@ class Dictated(Echo):
         self._rules = rules
         self._answering: Deferred[None] | None = None
         self._eof: Deferred[None] = Deferred()
-        self._asked: Deferred[None] | None = None
+        self._asked: Deferred[bool] | None = None
         self._free: Deferred[None] | None = None  # while the client does not read
         self._busy = False  # with a line, while the next one waits
 
@@ -184,7 +184,7 @@ class Dictated(Echo):
         session = self.link.session
         if self._asked is not None:
             if b"\n" in data:
-                self._takeLine()
+                self._takeLine(came=True)
             return
         if session.command is not None:
             return
@@ -196,7 +196,7 @@ class Dictated(Echo):
 
     def readConnectionLost(self) -> None:
         """Nothing more will come: a command that was waiting for that is answered now."""
-        self._takeLine()
+        self._takeLine(came=False)
         if self.link.session.command is None:
             super().readConnectionLost()
         elif not self._eof.called:
@@ -242,23 +242,23 @@ class Dictated(Echo):
             self.link.writeError(f"{why}\n".encode())
             self.link.exit(_BROKEN)
 
-    async def _ask(self, question: str) -> None:
-        """Ask, and wait for a line."""
-        self._asked = asked = Deferred[None]()
+    async def _ask(self, question: str) -> bool:
+        """Ask; return whether a line came, and not the end of all that comes."""
+        self._asked = asked = Deferred[bool]()
         if not isinstance(self.link, Terminal):
             self.link.writeError(question.encode())
-            await asked
-            return
+            return await asked
         before = self.link.prompt
         self.link.setPrompt(question, secret=True)
         self.link.resumeProducing()
-        await asked
+        answered = await asked
         self.link.setPrompt(before)
+        return answered
 
-    def _takeLine(self) -> None:
+    def _takeLine(self, *, came: bool) -> None:
         asked, self._asked = self._asked, None
         if asked is not None:
-            asked.callback(None)
+            asked.callback(came)
 
     async def _answerCommand(self, rule: Rule) -> None:
         if rule.atEof:
@@ -267,8 +267,10 @@ class Dictated(Echo):
         if reply is None:
             self._echoCommand()
             return
-        if reply.ask is not None:
-            await self._ask(reply.ask)
+        if reply.ask is not None and not await self._ask(reply.ask):
+            self.link.writeError(_UNANSWERED)
+            self.link.exit(1)
+            return
         if reply.at_eof:
             await self._eof
         await self._say(reply)
@@ -282,7 +284,8 @@ class Dictated(Echo):
             super().dataReceived(line)
         else:
             if reply.ask is not None:
-                await self._ask(reply.ask)
+                if not await self._ask(reply.ask):
+                    return  # the session ends
                 self.link.pauseProducing()
             await self._say(reply)
             if reply.prompt is not None and isinstance(self.link, Terminal):
@@ -314,5 +317,6 @@ class Dictated(Echo):
 
 _PIECE = 1 << 16
 """Bytes that are written at once."""
+_UNANSWERED = b"no answer came\n"
 _BROKEN = 255
 """The exit status of a command whose answer could not be had."""

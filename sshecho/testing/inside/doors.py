@@ -31,9 +31,6 @@ from sshecho.wire import onlyString
 if TYPE_CHECKING:
     from sshecho.testing.inside.house import House
 
-MOST_KEPT = 64 * 1024
-"""Bytes of a session's input that are kept."""
-
 
 class SeenTransport(FaultyTransport):
     """The SSH door's transport."""
@@ -185,7 +182,8 @@ class SeenSession(FaultySession):
 
     def dataReceived(self, data: bytes) -> None:
         """Keep the first of it, and pass it on."""
-        self.input += data[: MOST_KEPT - len(self.input)]
+        most = self.conn.transport.house.settings.kept_input
+        self.input += data[: max(0, most - len(self.input))]
         super().dataReceived(data)
 
     def eofReceived(self) -> None:
@@ -239,7 +237,8 @@ class SeenLineSession(LineSession):
 
     def dataReceived(self, data: bytes) -> None:
         """Keep the first of it, and pass it on."""
-        self.input += data[: MOST_KEPT - len(self.input)]
+        most = self.line.house.settings.kept_input
+        self.input += data[: max(0, most - len(self.input))]
         super().dataReceived(data)
 
 

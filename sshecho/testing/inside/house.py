@@ -10,7 +10,7 @@ from typing import Any
 from twisted.conch.interfaces import IConchUser
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import IAnonymous, ISSHPrivateKey, IUsernamePassword
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTCP, IReactorTime
@@ -73,6 +73,7 @@ class House:
         self.calls = Calls(self.recorder)
         self.rules = Rules(self.clock, self.calls)
         self._passwords: dict[bytes, bytes] = {}
+        self._doors: list[IListeningPort] = []
         oldalgorithms.learn()
         self._gate = Gate(self.settings.limits, self.clock)
         avatars: Avatars = {
@@ -122,29 +123,50 @@ class House:
         if self.inForce.split(user.encode())[0] != user.encode():
             raise ValueError(f"{user!r} can't be a user's name: behind the + stands a fault")
         self._host, self._user, self._password = host, user, password
-        ssh = self._listen("port", port, self._ssh).getHost()
-        line = self._listen("line_port", line_port, self._line).getHost()
-        self._port: int = ssh.port  # type: ignore[attr-defined]
+        self._port, self._linePort = port, line_port
+        self.goUp()
         self.papers.writeConfiguration(host, self._port, user)
         self._apply(self.settings)
         await self._seeEcho()
         await self.reset({})
         return {
             "port": self._port,
-            "line_port": line.port,  # type: ignore[attr-defined]
+            "line_port": self._linePort,
             "private_key": str(self.papers.private_key),
             "known_hosts": str(self.papers.known_hosts),
             "ssh_config": str(self.papers.ssh_config),
             "lacking": sorted(LACKING),
         }
 
-    def _listen(self, what: str, port: int, factory: AnyFactory) -> IListeningPort:
+    def goUp(self) -> None:
+        """Listen, at the ports that it had if it was up before; nothing if it is up.
+
+        Raises:
+            ValueError: when that can't be done; the text says why.
+        """
+        if self._doors:
+            return
+        self._port = self._listen("port", self._port, self._ssh)
+        self._linePort = self._listen("line_port", self._linePort, self._line)
+
+    async def goDown(self) -> None:
+        """Listen no more, and cut off who is here."""
+        doors, self._doors = self._doors, []
+        for door in doors:
+            await maybeDeferred(door.stopListening)
+        await self._empty("the server is down")
+
+    def _listen(self, what: str, port: int, factory: AnyFactory) -> int:
+        """Listen at a port, and return its number."""
         reactor = IReactorTCP(self._reactor)
         try:
-            return reactor.listenTCP(port, factory, backlog=128, interface=self._host)
+            door = reactor.listenTCP(port, factory, backlog=128, interface=self._host)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or str(error.socketError)
             raise ValueError(f"{what}={port} at {self._host}: {why}") from None
+        self._doors.append(door)
+        number: int = door.getHost().port  # type: ignore[attr-defined]
+        return number
 
     async def _seeEcho(self) -> None:
         """Log in as a client would.
@@ -173,14 +195,15 @@ class House:
             ValueError: when an option can't be had; then nothing has changed.
         """
         settings = readSettings(options)
-        await self._empty()
+        self.goUp()
+        await self._empty("the next test begins")
         self.rules.clear()
         self.inForce.clear()
         self._gate.forgetTold()
         self._apply(settings)
         self.recorder.clear()
 
-    async def _empty(self) -> None:
+    async def _empty(self, why: str) -> None:
         """Have everybody leave, those too who have connected and are not let in yet."""
         cut: set[Visit] = set()
         await self._turn()
@@ -188,7 +211,7 @@ class House:
             for visit in set(self._gate.visits) - cut:
                 cut.add(visit)
                 if visit.guest is not None:
-                    visit.guest.cut("the next test begins")
+                    visit.guest.cut(why)
             await self._turn()
 
     def _turn(self) -> Deferred[None]:

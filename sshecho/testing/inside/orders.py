@@ -36,6 +36,8 @@ class Orders:
             "start": house.start,
             "see": house.recorder.see,
             "reset": house.reset,
+            "down": house.goDown,
+            "up": house.goUp,
             "authorize": house.authorize,
             "respond": house.rules.add,
             "misbehave": self._misbehave,

@@ -27,6 +27,8 @@ LACKING = frozenset(ALGORITHMS["kex"]) - {
 """What cryptography does not have here, and we therefore neither."""
 _VERSION = re.compile(r"SSH-[!-~ ]{1,249}", re.ASCII)
 _MOST = (1 << 32) - 1
+_LONGEST = 100  # characters of what was given wrongly, to be shown
+_OF_THE_SERVER = ("user", "password", "host", "port", "line_port")
 
 
 def _texts(names: Sequence[bytes]) -> tuple[str, ...]:
@@ -48,6 +50,7 @@ class Settings:
         strict_kex: whether key exchange is strict where the client can do that.
         version: its first line.
         auth_methods: how one may log in; several in a row are joined by commas.
+        kept_input: bytes of each session's input that are kept to be looked at.
         window: bytes that a client may send before it is let send more.
         packet: bytes that a client may send in one packet.
         banner: what is shown before the login.
@@ -70,6 +73,7 @@ class Settings:
     strict_kex: bool = True
     version: str = Transport.ourVersionString.decode()
     auth_methods: tuple[str, ...] = AUTH_METHODS[:-1]
+    kept_input: int = 1 << 16
     window: int = 1 << 17
     packet: int = 1 << 15
     banner: str = ""
@@ -100,13 +104,22 @@ def readSettings(options: Mapping[str, Any]) -> Settings:
                 limits[attribute] = parse(str(value))
             elif name in _READERS:
                 said[name] = _READERS[name](value)
+            elif name in _OF_THE_SERVER:
+                raise ValueError("it can be given to Server(...) and sshecho_factory(...) only")
             else:
                 known = ", ".join(sorted({*_READERS, *_LIMITS}))
                 raise ValueError(f"there is no such option; there are {known}")
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{name}: {error}") from None
+            raise ValueError(f"{name}: {error}{_given(name, value)}") from None
     usual = Settings()
     return replace(usual, **said, limits=replace(usual.limits, **limits))
+
+
+def _given(name: str, value: object) -> str:
+    """Return what was given for an option, as far as that may be shown."""
+    shown = repr(value)
+    known = name in _READERS or name in _LIMITS
+    return f" (given: {shown})" if known and name != "users" and len(shown) <= _LONGEST else ""
 
 
 def _among(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
@@ -210,6 +223,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "strict_kex": _flag,
     "version": _version,
     "auth_methods": _ways,
+    "kept_input": _number(0),
     "window": _number(0),
     "packet": _number(1),
     "banner": _text,
