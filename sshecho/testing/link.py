@@ -42,6 +42,7 @@ class Link:
             ValueError: when the server says that something is wrong with it.
             ServerError: when it does not answer.
         """
+        __tracebackhide__ = True  # whoever reads of an error is to see their own line
         with self._lock:
             self._number += 1
             line = _line(self._number, order, arguments)

@@ -138,6 +138,7 @@ class RunningServer:
         Raises:
             ValueError: when an option can't be had; then nothing has changed.
         """
+        __tracebackhide__ = True
         process = self._running()
         together: Options = {**self._options, **options}
         self._ask("reset", options=together)
@@ -153,6 +154,7 @@ class RunningServer:
             raise failures.pop(0)
 
     def _running(self) -> Process:
+        __tracebackhide__ = True
         if self._process is None and self._owner:
             raise ServerError("the server is closed; but for its log, what it saw went with it")
         if self._process is None:
@@ -162,6 +164,7 @@ class RunningServer:
         return self._process
 
     def _ask(self, order: str, /, **arguments: object) -> Any:  # noqa: ANN401
+        __tracebackhide__ = True
         process = self._running()
         try:
             return process.link.ask(order, **arguments)

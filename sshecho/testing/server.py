@@ -91,6 +91,7 @@ class Server(RunningServer):
             NeverSeen: when it has not, within that time.
             TypeError: for fields beside a callable.
         """
+        __tracebackhide__ = True
         if isinstance(what, str):
             return waitForEvent(self, what, timeout, fields)
         if fields:
@@ -137,6 +138,7 @@ class Server(RunningServer):
             TypeError: when an answer is given in both ways, or is none.
             ValueError: when it can't be given.
         """
+        __tracebackhide__ = True
         both = TypeError("give an answer, or what it consists of, but not both")
         if isinstance(answer, str | bytes):
             if stdout:
@@ -177,6 +179,7 @@ class Server(RunningServer):
         Raises:
             ValueError: when there is no such fault; the text says which there are.
         """
+        __tracebackhide__ = True
         written = fault if argument is None else f"{fault}={argument}"
         number = self._ask("misbehave", fault=written, user=user, connections=connections)
         return Misbehaviour(lambda: self._ask("behave", number=number))
@@ -205,6 +208,7 @@ class Server(RunningServer):
             OSError: when there is no such file.
             ValueError: when that is no key.
         """
+        __tracebackhide__ = True
         line = str(key)
         if isinstance(key, Path) or os.path.isfile(key):
             line = Path(key).read_text(encoding="utf-8")

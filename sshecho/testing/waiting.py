@@ -28,6 +28,7 @@ def waitForEvent(
     Raises:
         NeverSeen: when it does not come.
     """
+    __tracebackhide__ = True
 
     def find() -> dict[str, Any] | None:
         for event in server.events:
@@ -53,6 +54,7 @@ def waitUntil(server: Server, what: Callable[[Server], _T], timeout: float) -> _
     Raises:
         NeverSeen: when it does not.
     """
+    __tracebackhide__ = True
     missing: list[IndexError] = []
 
     def find() -> _T | None:
