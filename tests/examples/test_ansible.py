@@ -1,6 +1,7 @@
 """Ansible: a module for a host that the tests play, by its own ssh connection."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ ANSIBLE = Path(sys.executable).with_name("ansible")
 
 
 @pytest.fixture
-def ansible(sshecho, need, tmp_path):
+def ansible(sshecho, tmp_path):
     """Return a function that runs a command on the host ``sshecho``."""
-    need("ssh")
+    if shutil.which("ssh") is None:
+        pytest.skip("ssh is not installed")
 
     def run(command):
         return subprocess.run(
