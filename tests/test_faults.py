@@ -327,7 +327,8 @@ class Delayed:
     def __init__(self, delay):
         self.clock = Clock()
         self.delay = delay
-        self.late = Late(self.clock, lambda: self.delay)
+        self.paces = []
+        self.late = Late(self.clock, lambda: self.delay, self.paces.append)
         self.done = []
 
     def do(self, *things):
@@ -364,16 +365,27 @@ def test_late_in_order():
     assert [thing for _, thing in delayed.done] == ["a", "b", "c"]
 
 
-def test_stopped():
-    """What waits when the end comes is done no more, whether the end comes from it or not."""
-    delayed = Delayed(1).do("a")
-    delayed.late.stop()
-    delayed.late.stop()
-    delayed.late.do(delayed.late.stop)
-    delayed.do("b")
-    delayed.clock.advance(5)
-    assert delayed.done == []
+def test_finished():
+    """What waits when the end comes is done at once, whether the end comes from it or not."""
+    delayed = Delayed(1).do("a", "b")
+    delayed.late.finish()
+    delayed.late.finish()
+    assert delayed.done == [(0, "a"), (0, "b")]
+    delayed.late.do(delayed.late.finish)
+    delayed.do("c")
+    delayed.clock.advance(1)
+    assert delayed.done[2:] == [(1, "c")]
     assert delayed.clock.getDelayedCalls() == []
+
+
+def test_much_waits():
+    """When more than 64 KiB wait that is said, and when no more than that do."""
+    delayed = Delayed(1)
+    for size in (1 << 15, 1 << 15, 1, 1):
+        delayed.late.do(bool, size)
+    assert delayed.paces == [True]
+    delayed.clock.advance(1)
+    assert delayed.paces == [True, False]
 
 
 def test_late_after_a_mishap():

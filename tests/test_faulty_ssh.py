@@ -418,3 +418,14 @@ def test_slow_and_dismissed():
     pair.server.dismiss("an operator ends it")
     pair.wait(2)
     assert VERSION not in pair.heard
+
+
+def test_slow_and_much():
+    """Of a client that sends and sends no more is read than may wait, until that is handled."""
+    pair = FaultyPair("slow=2")
+    wire = pair.server.transport
+    assert wire.reading
+    pair.server.dataReceived(b"x" * ((1 << 16) + 1))
+    assert not wire.reading
+    pair.wait(2)
+    assert wire.reading

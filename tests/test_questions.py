@@ -3,7 +3,7 @@
 import pytest
 
 from sshecho.testing.answer import Answer, sayAnswer
-from sshecho.testing.inside.dictation import readReply
+from sshecho.testing.inside.rules import readReply
 from sshecho.testing.inside.settings import readSettings
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sshecho.testing.answer import Answer, sayAnswer, sayRule
-from sshecho.testing.inside.dictation import Reply, Rule, readReply
+from sshecho.testing.inside.rules import Reply, Rule, readReply
 
 
 @pytest.mark.parametrize(

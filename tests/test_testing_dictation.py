@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from sshecho.session import Pty, Session
 from sshecho.testing.answer import Answer, sayAnswer, sayRule
 from sshecho.testing.inside.calls import CallError
-from sshecho.testing.inside.dictation import Rules
+from sshecho.testing.inside.dictation import Dictated
+from sshecho.testing.inside.rules import Rules
 
 PIECE = 1 << 16
 
@@ -97,7 +98,7 @@ class Stage:
         session = Session(b"user", "ssh", "peer", command=command)
         session.pty = Pty(b"xterm", 80, 24) if terminal else None
         transport = Transport(session, **more)
-        application = self.rules()
+        application = Dictated(self.rules)
         application.makeConnection(transport)
         return application, transport
 

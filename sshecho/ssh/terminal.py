@@ -83,7 +83,6 @@ class Terminal(Protocol):
         self._paused = False
         self._pending: list[bytes] | None = None
         self._prompting = False
-        self._promptDue = False  # once the application does not wait any more
         self._atMargin = True  # whether the prompt can be shown where the output has ended
         self._inputEnded = False
         self._ending = False

@@ -66,7 +66,7 @@ class Link:
         self._received = received
         self._lost = lost
         self._lines: list[str] = []  # to go out, soon
-        self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._unsent: deque[tuple[bytes | memoryview, socket.socket | None]] = deque()
         self._input = bytearray()  # a line that has come in part
         self._descriptors: deque[int | None] = deque()  # one that was lost is None
         self._flushing: IDelayedCall | None = None
@@ -81,7 +81,7 @@ class Link:
             message: see `Message`.
             soon: whether it may wait a little, for others to go with it.
         """
-        self._lines.append(json.dumps(message))
+        self._lines.append(json.dumps(message, ensure_ascii=False))
         if not soon:
             self.flush()
         elif self._flushing is None:
@@ -100,9 +100,10 @@ class Link:
                 self._flushing.cancel()
             self._flushing = None
         if self._lines:
-            data = "\n".join([*self._lines, ""]).encode()
+            text = "\n".join([*self._lines, ""])
             self._lines.clear()
-            self._unsent.append((data, None))
+            # Cut off piece by piece as it is sent, which must not copy the rest each time.
+            self._unsent.append((memoryview(text.encode("utf-8", "surrogatepass")), None))
             self._write()
 
     def close(self, closed: Callable[[], None]) -> None:
@@ -196,7 +197,7 @@ class Link:
         try:
             self._received(message, carried)
         except Exception:  # which must not end the link
-            _log.failure("A message between parent and worker could not be handled")
+            _log.failure("A message could not be handled")
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell that the other end is closed."""

@@ -343,3 +343,24 @@ def test_question_without_an_answer(sshecho, ask):
     """A command that asks, and is sent the end instead of a line, fails."""
     sshecho.respond("sudo", "done\n", ask="Password: ")
     assert ask("sudo") == (b"", b"Password: no answer came\n", 1)
+
+
+def test_question_of_a_callable(sshecho, ask):
+    """A line that comes while a callable still thinks is the answer to its question."""
+    thought = threading.Event()
+
+    def think(session):
+        thought.wait(PATIENCE)
+        return Answer("done\n", ask="Password: ")
+
+    sshecho.respond("sudo", think)
+    sshecho.respond("su", lambda session: Answer("done\n", ask="Password: "), at_eof=True)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(ask("sudo", b"secret\n")))
+    asking.start()
+    sshecho.wait_for(lambda server: server.sessions[0].eof)
+    thought.set()
+    asking.join(PATIENCE)
+    assert answers == [(b"done\n", b"Password: ", 0)]
+    assert ask("su", b"secret\n") == (b"done\n", b"Password: ", 0)
+    assert ask("su") == (b"", b"Password: no answer came\n", 1)

@@ -2,11 +2,14 @@
 
 import re
 import socket
+import ssl
 import subprocess
 import sys
 
 import pytest
 from serving import PATIENCE, ROOT, environment
+
+from sshecho.testing.faults.garbage import GARBAGE
 
 ACCEPTED = b"Login successful, please proceed.\r\n"
 
@@ -139,3 +142,17 @@ def test_refused(private, options, status, why):
     [said] = done.stderr.splitlines()
     assert re.match(r"sshecho( serve)?: ", said)
     assert why in said
+
+
+def test_garbage_over_tls(serve, certificate):
+    """Garbage comes through TLS, too, from the first byte on."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    options = ("--ssh", "off", "--line", f"ssl:0:privateKey={certificate}:interface=127.0.0.1")
+    with serve("--fault", "garbage=version", *options) as server:
+        connection = tls.wrap_socket(server.connect())
+        received = b""
+        while len(received) < len(GARBAGE):
+            received += connection.recv(1 << 16)
+        connection.close()
+    assert received == GARBAGE

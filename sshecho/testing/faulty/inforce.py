@@ -142,6 +142,11 @@ def cut(faults: Iterable[Fault], connection: Connection, size: int) -> tuple[int
     return allowed, cause
 
 
+def choosesFaults(name: str) -> bool:
+    """Return whether faults are chosen in a user's name."""
+    return any(word.partition("=")[0] in _NAMES for word in name.split(_MARK)[1:])
+
+
 _NAMES = {kind.name for kind in KINDS}
 _TOO_EARLY = "comes before the user's name is known: it is for everybody"
 

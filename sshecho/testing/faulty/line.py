@@ -40,7 +40,7 @@ class FaultyLine(LineLogin):
         super().__init__(portal, clock, visit, limits)
         self._inForce = inForce
         self._hangs = False
-        self._queue = Late(clock, lambda: sum(each.delay for each in self.faults))
+        self._queue = Late(clock, self._delay, self._pace)
         self.user: bytes | None = None
         self.own: list[Fault] = []
 
@@ -56,17 +56,31 @@ class FaultyLine(LineLogin):
         self._reaches("version")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Do nothing more of what is late."""
-        self._queue.stop()
+        """Do first what is late: all of that has come."""
+        self._queue.finish()
         super().connectionLost(reason)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what has come, as late as things are done here."""
-        self._queue.do(lambda: self._takeLate(data))
+        self._queue.do(lambda: self._takeLate(data), len(data))
 
     def _takeLate(self, data: bytes) -> None:
         if not self._hangs:
             super().dataReceived(data)
+
+    def _delay(self) -> float:
+        return sum(each.delay for each in self.faults)
+
+    def _pace(self, much: bool) -> None:
+        if much:
+            self.transport.pauseProducing()
+        else:
+            self.readOn()
+
+    def timeoutConnection(self) -> None:
+        """Take as long as it takes to log in where all is slow on purpose."""
+        if self._session is not None or self.closing or not self._delay():
+            super().timeoutConnection()
 
     def readConnectionLost(self) -> None:
         """The client sends no more: it is told so as late, and whoever hangs, hangs until then."""
@@ -139,7 +153,11 @@ class FaultyLine(LineLogin):
             self._goodbye(b"")
 
     def spoil(self, data: bytes) -> None:
-        """Send bytes that are not what the client waits for."""
+        """Send bytes that are not what the client waits for.
+
+        Over TLS they wait for the handshake, which a producer that is told to wait would not see.
+        """
+        self.transport.unregisterProducer()
         self.transport.write(data)
 
     def showBanner(self, text: bytes) -> bool:

@@ -55,14 +55,28 @@ class FaultyTransport(Transport):
 
     def connectionMade(self) -> None:
         """Begin, as late as things are done here."""
-        self._queue = Late(self.factory.clock, lambda: sum(each.delay for each in self.faults))
+        self._queue = Late(self.factory.clock, self._delay, self._pace)
         self._inForce.enters(self)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
-        """Do nothing more of what is late."""
-        self._queue.stop()
+        """Do first what is late: all of that has come."""
+        self._queue.finish()
         super().connectionLost(reason)
+
+    def _delay(self) -> float:
+        return sum(each.delay for each in self.faults)
+
+    def _pace(self, much: bool) -> None:
+        if much:
+            self.transport.pauseProducing()
+        else:
+            self.readOn()
+
+    def timeoutConnection(self) -> None:
+        """Take as long as it takes to log in where all is slow on purpose."""
+        if self._loggedIn or self.closing or not self._delay():
+            super().timeoutConnection()
 
     def greet(self) -> None:
         """Say who we are, unless a fault has other plans."""
@@ -74,7 +88,7 @@ class FaultyTransport(Transport):
 
     def dataReceived(self, data: bytes) -> None:
         """Handle what has come, as late as things are done here."""
-        self._queue.do(lambda: self._takeLate(data))
+        self._queue.do(lambda: self._takeLate(data), len(data))
 
     def _takeLate(self, data: bytes) -> None:
         if not self._hangs:

@@ -6,8 +6,10 @@
 - `settings`: what the server offers and how it behaves, as the test has it.
 - `hostkeys`: its host keys, one for each way to sign.
 - `papers`: the files that a client needs: keys, known hosts, a configuration for ssh.
-- `doors`: the doors' protocols, which keep in mind what they see.
+- `sshdoor`, `linedoor`: the doors' protocols, which keep in mind what they see.
+- `factors`: which methods a client still has to go through, where one is not enough.
 - `recorder`: what was seen, for the test to look at.
-- `dictation`: the application, which answers as the test has dictated.
+- `rules`: what commands are answered with, as the test has dictated it.
+- `dictation`: the application that answers so.
 - `calls`: has the test's callables answer.
 """

@@ -2,145 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sshecho.echo import Echo
-from sshecho.session import ISessionTransport, Session
+from sshecho.session import ISessionTransport
 from sshecho.ssh.terminal import Terminal
+from sshecho.testing.inside.rules import Reply, Rule, Rules
 
 _log = Logger()
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a command is answered with.
-
-    Attributes:
-        stdout: bytes of standard output.
-        stderr: bytes of standard error.
-        exit_status: how the session ends, unless by a signal; None for 0, or not at all at a
-            terminal's shell.
-        signal: the signal that it ends by.
-        after: seconds to wait before it.
-        at_eof: whether to wait before that for the end of what the client sends.
-        ask: what is asked first of all; a line has to come then.
-        prompt: what the next lines begin with at a terminal's shell.
-    """
-
-    stdout: bytes = b""
-    stderr: bytes = b""
-    exit_status: int | None = None
-    signal: str | None = None
-    after: float = 0.0
-    at_eof: bool = False
-    ask: str | None = None
-    prompt: str | None = None
-
-
-def readReply(said: Mapping[str, Any]) -> Reply:
-    """Return the reply that a test has said; bytes travel as the characters of Latin-1."""
-    output = {name: said[name].encode("latin-1") for name in ("stdout", "stderr")}
-    return Reply(**{**said, **output})
-
-
-class Dictate(Protocol):
-    """Has a callable of the test's answer."""
-
-    def __call__(self, called: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
-        """Return a Deferred of the reply that a callable has for a session's command.
-
-        It is None for an echo; and fails when the callable does.
-
-        Args:
-            called: the callable's number.
-            session: the session.
-        """
-
-
-class Rule:
-    """What one command, or all that a pattern fits, are answered with.
-
-    Args:
-        said: the rule as the test says it: ``command`` or ``pattern``, ``flags`` and ``bytes``;
-            ``replies``, or ``callable``, the number of the callable that has them, and ``at_eof``,
-            whether that is called once no more comes.
-
-    Attributes:
-        atEof: whether it is of use only then.
-
-    Raises:
-        ValueError: for a pattern that is none.
-    """
-
-    def __init__(self, said: Mapping[str, Any]) -> None:
-        self.atEof: bool = said.get("at_eof", False)
-        self._command: bytes | None = None
-        if "command" in said:
-            self._command = said["command"].encode("latin-1")
-        else:
-            self._text = not said["bytes"]
-            pattern = said["pattern"] if self._text else said["pattern"].encode("latin-1")
-            self._pattern = re.compile(pattern, said["flags"])
-        self._called: int | None = said.get("callable")
-        self._replies = [readReply(each) for each in said.get("replies", ())]
-
-    def fits(self, command: bytes) -> bool:
-        """Return whether it is for a command."""
-        if self._command is not None:
-            return command == self._command
-        whole = command.decode(errors="surrogateescape") if self._text else command
-        return self._pattern.fullmatch(whole) is not None
-
-    async def reply(self, dictate: Dictate, session: Session) -> Reply | None:
-        """Return the next reply, of which the last one stays; None for an echo."""
-        if self._called is not None:
-            said = await dictate(self._called, session)
-            return None if said is None else readReply(said)
-        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-
-
-class Rules:
-    """The rules of one server; of those that fit, the youngest counts.
-
-    Args:
-        clock: what time is counted with.
-        dictate: has callables answer.
-    """
-
-    def __init__(self, clock: IReactorTime, dictate: Dictate) -> None:
-        self.clock = clock
-        self.dictate = dictate
-        self._rules: list[Rule] = []
-
-    def add(self, said: Mapping[str, Any]) -> None:
-        """Add a rule.
-
-        Raises:
-            ValueError: for a pattern that is none.
-        """
-        self._rules.append(Rule(said))
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._rules.clear()
-
-    def find(self, command: bytes) -> Rule | None:
-        """Return the rule for a command, or None."""
-        return next((rule for rule in reversed(self._rules) if rule.fits(command)), None)
-
-    def __call__(self) -> Dictated:
-        """Return the application of a new session."""
-        return Dictated(self)
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -159,6 +36,8 @@ class Dictated(Echo):
         self._answering: Deferred[None] | None = None
         self._eof: Deferred[None] = Deferred()
         self._asked: Deferred[bool] | None = None
+        self._typed = b""  # what a command was sent that nobody has asked for yet
+        self._ended = False  # whether no more comes
         self._free: Deferred[None] | None = None  # while the client does not read
         self._busy = False  # with a line, while the next one waits
 
@@ -182,11 +61,9 @@ class Dictated(Echo):
     def dataReceived(self, data: bytes) -> None:
         """Echo it; but at a terminal a line is a command."""
         session = self.link.session
-        if self._asked is not None:
-            if b"\n" in data:
-                self._takeLine(came=True)
-            return
-        if session.command is not None:
+        if self._asked is not None or session.command is not None:
+            self._typed = (self._typed + data)[:_LONGEST]
+            self._takeLine()
             return
         rule = None if session.pty is None else self._rules.find(data.removesuffix(b"\n"))
         if rule is None:
@@ -196,7 +73,8 @@ class Dictated(Echo):
 
     def readConnectionLost(self) -> None:
         """Nothing more will come: a command that was waiting for that is answered now."""
-        self._takeLine(came=False)
+        self._ended = True
+        self._takeLine()
         if self.link.session.command is None:
             super().readConnectionLost()
         elif not self._eof.called:
@@ -247,23 +125,31 @@ class Dictated(Echo):
         self._asked = asked = Deferred[bool]()
         if not isinstance(self.link, Terminal):
             self.link.writeError(question.encode())
+            self._takeLine()
             return await asked
         before = self.link.prompt
         self.link.setPrompt(question, secret=True)
+        self._takeLine()
         self.link.resumeProducing()
         answered = await asked
         self.link.setPrompt(before)
         return answered
 
-    def _takeLine(self, *, came: bool) -> None:
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            asked.callback(came)
+    def _takeLine(self) -> None:
+        """Answer our question with the next line, which may have come before, or with the end."""
+        _, newline, rest = self._typed.partition(b"\n")
+        if self._asked is not None and (newline or self._ended):
+            asked, self._asked, self._typed = self._asked, None, rest
+            asked.callback(bool(newline))
 
     async def _answerCommand(self, rule: Rule) -> None:
         if rule.atEof:
             await self._eof
+        elif isinstance(self.link, Terminal):
+            self.link.pauseProducing()  # what is typed may be an answer, which is not to be shown
         reply = await rule.reply(self._rules.dictate, self.link.session)
+        if isinstance(self.link, Terminal):
+            self.link.resumeProducing()
         if reply is None:
             self._echoCommand()
             return
@@ -317,6 +203,7 @@ class Dictated(Echo):
 
 _PIECE = 1 << 16
 """Bytes that are written at once."""
+_LONGEST = 1 << 16  # bytes of what nobody has asked for
 _UNANSWERED = b"no answer came\n"
 _BROKEN = 255
 """The exit status of a command whose answer could not be had."""

@@ -34,14 +34,16 @@ from sshecho.ssh.algorithms import Policy
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.testing import oldalgorithms
-from sshecho.testing.faulty.inforce import InForce, Order
+from sshecho.testing.faulty.inforce import InForce, Order, choosesFaults
 from sshecho.testing.inside.calls import Calls
-from sshecho.testing.inside.dictation import Rules
-from sshecho.testing.inside.doors import SeenConnection, SeenLine, SeenTransport, SeenUserAuth
+from sshecho.testing.inside.dictation import Dictated
 from sshecho.testing.inside.hostkeys import hostKeysFor
+from sshecho.testing.inside.linedoor import SeenLine
 from sshecho.testing.inside.papers import Papers, checkKey, checkName
 from sshecho.testing.inside.recorder import Recorder
+from sshecho.testing.inside.rules import Rules
 from sshecho.testing.inside.settings import LACKING, Settings, readSettings
+from sshecho.testing.inside.sshdoor import SeenConnection, SeenTransport, SeenUserAuth
 
 _PATIENCE = 10.0
 """Seconds in which the first echo has to come."""
@@ -76,9 +78,10 @@ class House:
         self._doors: list[IListeningPort] = []
         oldalgorithms.learn()
         self._gate = Gate(self.settings.limits, self.clock)
+        application = partial(Dictated, self.rules)
         avatars: Avatars = {
-            IProtocolAvatar: partial(EchoAvatar, application=self.rules),
-            IConchUser: partial(SSHAvatar, application=self.rules, greeting=self._greeting),
+            IProtocolAvatar: partial(EchoAvatar, application=application),
+            IConchUser: partial(SSHAvatar, application=application, greeting=self._greeting),
         }
         keys = KeyFilesChecker(self.papers.authorizedKeys)
         portal = makePortal(
@@ -120,7 +123,7 @@ class House:
         Raises:
             ValueError: when that can't be done; the text says why.
         """
-        if self.inForce.split(user.encode())[0] != user.encode():
+        if choosesFaults(user):
             raise ValueError(f"{user!r} can't be a user's name: behind the + stands a fault")
         self._host, self._user, self._password = host, user, password
         self._port, self._linePort = port, line_port

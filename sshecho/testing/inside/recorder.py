@@ -12,7 +12,8 @@ from sshecho.service.auditlog import auditRecord
 from sshecho.session import Session
 from sshecho.ssh.inspection import algorithms
 from sshecho.ssh.packets.negotiation import Offer
-from sshecho.testing.inside.doors import SeenLine, SeenLineSession, SeenSession, SeenTransport
+from sshecho.testing.inside.linedoor import SeenLine, SeenLineSession
+from sshecho.testing.inside.sshdoor import SeenSession, SeenTransport
 
 _MARKERS = ("ext-info-", "kex-strict-")  # among the methods of key exchange, which they are not
 
@@ -30,13 +31,13 @@ class Kept(Generic[_T]):
         isOver: whether that changes no more.
 
     Attributes:
-        things: all there are.
+        things: all there are; None for those that are over, and can't change any more.
     """
 
     def __init__(self, read: Callable[[_T], Seen], isOver: Callable[[_T], bool]) -> None:
         self._read = read
         self._isOver = isOver
-        self.things: list[_T] = []
+        self.things: list[_T | None] = []
         self._seen: list[tuple[int, Seen]] = []  # and the version that brought it
         self._changing: list[int] = []
 
@@ -50,12 +51,15 @@ class Kept(Generic[_T]):
         self._changing = []
         for number in due:
             thing = self.things[number]
+            assert thing is not None
             seen = self._read(thing)
             if number == len(self._seen):
                 self._seen.append((version, seen))
             elif seen != self._seen[number][1]:
                 self._seen[number] = version, seen
-            if not self._isOver(thing):
+            if self._isOver(thing):
+                self.things[number] = None
+            else:
                 self._changing.append(number)
 
     def since(self, version: int) -> Iterator[tuple[int, Seen]]:
@@ -119,8 +123,10 @@ class Recorder:
 
     def seenOfSession(self, session: Session) -> Seen:
         """Return what is seen of the one that an application runs in."""
-        things = reversed(self._sessions.things)
-        return next(_session(each) for each in things if each.session is session)
+        for one in reversed(self._sessions.things):
+            if one is not None and one.session is session:
+                return _session(one)
+        raise LookupError("a session that is over")
 
 
 def _isOver(one: _Session) -> bool:

@@ -17,6 +17,7 @@ from sshecho.testing import oldalgorithms
 from sshecho.testing.algorithms import ALGORITHMS
 from sshecho.testing.faults import parseFault
 from sshecho.testing.faults.fault import Fault
+from sshecho.testing.faulty.inforce import choosesFaults
 from sshecho.testing.inside.papers import checkKey, checkName
 
 AUTH_METHODS = ("publickey", "password", "keyboard-interactive", "none")
@@ -27,6 +28,7 @@ LACKING = frozenset(ALGORITHMS["kex"]) - {
 """What cryptography does not have here, and we therefore neither."""
 _VERSION = re.compile(r"SSH-[!-~ ]{1,249}", re.ASCII)
 _MOST = (1 << 32) - 1
+_LARGEST_PACKET = 255 * 1024  # bytes: with what is around it, the transport takes no more
 _LONGEST = 100  # characters of what was given wrongly, to be shown
 _OF_THE_SERVER = ("user", "password", "host", "port", "line_port")
 
@@ -143,13 +145,15 @@ def _ways(ways: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever JSON has
         methods = found(str(way).split(","))
         if len(methods) > 1 and "none" in methods:
             raise ValueError("'none' is a way of its own")
+        if len(set(methods)) < len(methods):
+            raise ValueError(f"{way!r} has a method twice")
     return tuple(ways)
 
 
-def _number(least: int) -> Callable[[Any], int]:
+def _number(least: int, most: int = _MOST) -> Callable[[Any], int]:
     def read(value: Any) -> int:  # noqa: ANN401
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
-            raise ValueError(f"it is a whole number from {least} to {_MOST}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"it is a whole number from {least} to {most}")
         return value
 
     return read
@@ -184,9 +188,9 @@ def _version(value: Any) -> str:  # noqa: ANN401
 
 
 def _prompt(value: Any) -> str:  # noqa: ANN401
-    if not str(value).isprintable():
+    if not _text(value).isprintable():
         raise ValueError("it is characters that can be seen, and spaces")
-    return str(value)
+    return _text(value)
 
 
 def _faults(values: Any) -> tuple[Fault, ...]:  # noqa: ANN401
@@ -198,14 +202,20 @@ def _faults(values: Any) -> tuple[Fault, ...]:  # noqa: ANN401
 def _users(value: Any) -> Mapping[str, str]:  # noqa: ANN401
     if not isinstance(value, dict):
         raise ValueError("it is a dictionary of users and their passwords")
-    return {_text(user): _text(password) for user, password in value.items()}
+    return {_user(user): _text(password) for user, password in value.items()}
+
+
+def _user(name: Any) -> str:  # noqa: ANN401
+    if choosesFaults(_text(name)):
+        raise ValueError(f"{name!r} can't be a user's name: behind the + stands a fault")
+    return _text(name)
 
 
 def _authorized(value: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ANN401
     if not isinstance(value, dict):
         raise ValueError("it is a dictionary of users and lists of their keys")
     for user, lines in value.items():
-        checkName(user)
+        checkName(_user(user))
         if not isinstance(lines, list):
             raise ValueError(f"the keys of {user} are a list of lines")
         for line in lines:
@@ -225,11 +235,11 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "auth_methods": _ways,
     "kept_input": _number(0),
     "window": _number(0),
-    "packet": _number(1),
+    "packet": _number(1, _LARGEST_PACKET),
     "banner": _text,
     "greeting": _text,
     "prompt": _prompt,
-    "dumb_terminal": bool,
+    "dumb_terminal": _flag,
     "users": _users,
     "authorized_keys": _authorized,
     "faults": _faults,

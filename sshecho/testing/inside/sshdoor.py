@@ -1,9 +1,9 @@
-"""The doors' protocols: as the settings have them, and with a memory of what they see."""
+"""The SSH door, as the settings have it, and with a memory of what it sees."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.conch.ssh.channel import SSHChannel
 from twisted.conch.ssh.common import NS
@@ -11,9 +11,7 @@ from twisted.conch.ssh.userauth import MSG_USERAUTH_FAILURE
 from twisted.cred.credentials import ICredentials
 from twisted.internet.interfaces import IProtocol
 
-from sshecho.linesession import LineSession
 from sshecho.people import plainName, userName
-from sshecho.session import Session
 from sshecho.ssh.algorithms import USER_ALGORITHMS
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.loginrequest import LoginRequest
@@ -21,7 +19,6 @@ from sshecho.ssh.packets import negotiation
 from sshecho.ssh.packets.negotiation import Names, Offer
 from sshecho.ssh.terminal import Terminal
 from sshecho.testing.faulty.connection import FaultyConnection
-from sshecho.testing.faulty.line import FaultyLine
 from sshecho.testing.faulty.session import FaultySession
 from sshecho.testing.faulty.transport import FaultyTransport
 from sshecho.testing.faulty.userauth import FaultyUserAuth
@@ -216,49 +213,3 @@ class SeenConnection(FaultyConnection):
         channel.localWindowSize = channel.localWindowLeft = settings.window
         channel.localMaxPacket = settings.packet
         return channel
-
-
-class SeenLineSession(LineSession):
-    """A session at the line door.
-
-    Attributes:
-        line: the connection.
-        input: the first bytes that came.
-        eof: whether the client has closed its side.
-    """
-
-    input = b""
-    eof = False
-
-    def __init__(self, session: Session, line: SeenLine) -> None:
-        super().__init__(session, line)
-        self.line = line
-        line.house.recorder.opened(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Keep the first of it, and pass it on."""
-        most = self.line.house.settings.kept_input
-        self.input += data[: max(0, most - len(self.input))]
-        super().dataReceived(data)
-
-
-class SeenLine(FaultyLine):
-    """A connection to the line door."""
-
-    session = SeenLineSession
-
-    def __init__(self, house: House, *arguments: Any) -> None:  # noqa: ANN401 - as LineLogin's
-        super().__init__(house.inForce, *arguments)
-        self.house = house
-        self.visit = self._visit
-
-    def connectionMade(self) -> None:
-        """Begin."""
-        self.house.recorder.connected(self)
-        super().connectionMade()
-
-    def readConnectionLost(self) -> None:
-        """Keep that no more comes."""
-        if isinstance(self._session, SeenLineSession):
-            self._session.eof = True
-        super().readConnectionLost()
