@@ -97,14 +97,14 @@ def sayAnswer(said: Said) -> dict[str, Any]:
         if not isinstance(getattr(answer, name), str | bytes):
             raise TypeError(f"{name}={getattr(answer, name)!r}: it is str or bytes")
     status, signal, after = answer.exit_status, answer.signal, answer.after
-    if status is not None and not (isinstance(status, int) and 0 <= status <= _HIGHEST_STATUS):
+    if status is not None and not (_isNumber(status) and 0 <= status <= _HIGHEST_STATUS):
         raise ValueError(f"exit_status={status!r}: it is from 0 to {_HIGHEST_STATUS}")
     if signal is not None and not (isinstance(signal, str) and _SIGNAL.fullmatch(signal)):
         raise ValueError(f'signal={signal!r}: it is a name without SIG, such as "KILL"')
-    if not isinstance(after, int | float) or not 0 <= after < math.inf:
+    if not _isNumber(after, float) or not 0 <= after < math.inf:
         raise ValueError(f"after={after!r}: it is a number of seconds, and not below 0")
     for name, text in (("ask", answer.ask), ("prompt", answer.prompt)):
-        if text is not None and not text.isprintable():
+        if text is not None and not (isinstance(text, str) and text.isprintable()):
             raise ValueError(f"{name}={text!r}: it is characters that can be seen, and spaces")
     return {
         "stdout": _text(answer.stdout),
@@ -116,6 +116,10 @@ def sayAnswer(said: Said) -> dict[str, Any]:
         "ask": answer.ask,
         "prompt": answer.prompt,
     }
+
+
+def _isNumber(value: object, *kinds: type) -> bool:
+    return isinstance(value, (int, *kinds)) and not isinstance(value, bool)
 
 
 def _text(value: str | bytes) -> str:

@@ -52,6 +52,7 @@ class Link:
                 while number != self._number:  # an older one was broken off by a signal
                     number, well, answer = json.loads(self._receive())
             except TimeoutError:
+                self._socket.close()  # so that it is noticed at once the next time
                 raise ServerError(f"the server does not answer within {_PATIENCE:.0f} s") from None
             except OSError:
                 raise ServerError("the server is gone") from None

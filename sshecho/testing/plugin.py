@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from sshecho.testing import Server
+from sshecho.testing import Server, ServerError
 
 _SERVERS = pytest.StashKey["list[Server]"]()
 """Those that a test has used."""
@@ -26,8 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def _sshecho_server() -> Iterator[Server]:
     """The server of the fixture sshecho."""
-    from sshecho.testing import Server
-
     with Server() as server:
         yield server
 
@@ -36,7 +32,9 @@ def _sshecho_server() -> Iterator[Server]:
 def sshecho(_sshecho_server: Server, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server to log in to, that has seen nothing yet. It is one process for all tests."""
     server = _sshecho_server
-    if not server.running:  # the test before has done for it
+    try:
+        server.reset()
+    except ServerError:  # a test has done for it
         server.close()
         server.start()
     matrix: dict[str, list[str]] = getattr(request, "param", {})
@@ -44,12 +42,13 @@ def sshecho(_sshecho_server: Server, request: pytest.FixtureRequest) -> Iterator
         for name in server.lacking.intersection(names):
             pytest.skip(f"cryptography has no {name} here")
     server.reset(**(_marked(request.node) | matrix))
-    request.node.stash.setdefault(_SERVERS, []).append(server)
+    request.node.stash[_SERVERS].append(server)
     yield server
-    if server.running:
-        try:
+    try:
+        if server.running:
             server.check()
-        finally:
+    finally:
+        with suppress(ServerError):  # it is gone
             server.reset()  # so that no client of this test is cut off in the next
 
 
@@ -66,9 +65,7 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
 @pytest.fixture
 def sshecho_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
     """Returns started servers, one a call, which takes what `sshecho.testing.Server` does."""
-    from sshecho.testing import Server
-
-    servers = request.node.stash.setdefault(_SERVERS, [])
+    servers = request.node.stash[_SERVERS]
     with ExitStack() as stack:
 
         def make(**options: Any) -> Server:  # noqa: ANN401 - as Server has them
@@ -79,24 +76,25 @@ def sshecho_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Se
         yield make
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a test begin with no servers: it may be one that is tried again."""
+    item.stash[_SERVERS] = []
+
+
+@pytest.hookimpl(hookwrapper=True)  # what its successor is needs a younger pluggy than pytest does
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     """Show beside a test that failed what its servers have to say."""
-    report = yield
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
     servers = list(dict.fromkeys([*item.stash.get(_SERVERS, []), *_given(item)]))
     for number, server in enumerate(servers, 1):
         if report.failed and server.log:
             title = "sshecho" if len(servers) == 1 else f"sshecho {number} of {len(servers)}"
             report.sections.append((f"{title}, port {server.port}", server.log))
-    return report
 
 
 def _given(item: pytest.Item) -> list[Server]:
     """Return the servers that fixtures have given a test, of whoever's they are."""
-    module = sys.modules.get("sshecho.testing.server")
-    if module is None:  # so there are none, and it is not worth the import
-        return []
     values = getattr(item, "funcargs", {}).values()
-    return [value for value in values if isinstance(value, module.Server)]
+    return [value for value in values if isinstance(value, Server)]

@@ -20,7 +20,7 @@ _GRACE = 5.0
 _LONGEST_LOG = 1 << 20
 
 # The package is to be this very one; but what else lies beside it, or beside the tests, such as a
-# random.py, must not stand in for Python's own: so -P, and no PYTHONPATH.
+# random.py, must not stand in for Python's own: so -P, and nothing is added to PYTHONPATH.
 _BEGIN = """\
 import sys
 sys.path.insert(0, sys.argv.pop(1))

@@ -63,6 +63,7 @@ class RunningServer:
         self._owner = 0
         self._told: dict[str, Any] = {}
         self._log = ""
+        self._seen = Seen(lambda since: self._ask("see", since=since))
 
     # From start to close.
 
@@ -76,7 +77,7 @@ class RunningServer:
             ServerError: when it can't be started, or runs already.
             ValueError: when an option can't be had.
         """
-        if self._process is not None:
+        if self._process is not None and os.getpid() == self._owner:
             raise ServerError("the server runs already")
         _checkPlace(self.host, self._wanted)
         self._process = Process()
@@ -141,11 +142,14 @@ class RunningServer:
         __tracebackhide__ = True
         process = self._running()
         together: Options = {**self._options, **options}
-        self._ask("reset", options=together)
-        self.options = together
-        process.calls.clear()
-        process.forgetLog()
-        self._seen = Seen(lambda since: self._ask("see", since=since))
+
+        def begin() -> None:
+            self._ask("reset", options=together)
+            self.options = together
+            process.calls.clear()
+            process.forgetLog()
+
+        self._seen.anew(begin)
 
     def check(self) -> None:
         """Raise what a callable of `Server.respond` has raised, if any has since the last reset."""
@@ -174,7 +178,8 @@ class RunningServer:
     @property
     def running(self) -> bool:
         """Whether its process runs."""
-        return self._process is not None and self._process.runs
+        here = os.getpid() == self._owner  # and not in a fork of that process
+        return here and self._process is not None and self._process.runs
 
     # What a client needs.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from inspect import iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from sshecho.testing.answer import Answer, Answering, Command, Said, sayAnswer, sayRule
+from sshecho.testing.errors import ServerError
 from sshecho.testing.records import (
     Connection,
     Login,
@@ -103,7 +106,7 @@ class Server(RunningServer):
     def respond(
         self,
         command: Command,
-        answer: Said | list[Said] | tuple[Said, ...] | Answering | None = None,
+        answer: Said | Sequence[Said] | Answering | None = None,
         *,
         stdout: str | bytes = b"",
         stderr: str | bytes = b"",
@@ -147,9 +150,11 @@ class Server(RunningServer):
         usual = Answer(stdout, stderr, exit_status, signal, after, at_eof, ask, prompt)
         if answer is not None and usual != Answer(at_eof=at_eof and callable(answer)):
             raise both
+        if isinstance(answer, type) or iscoroutinefunction(answer):
+            raise TypeError(f"an answer is an Answer, str, bytes or a function, not {answer!r}")
         if callable(answer):
             rule = sayRule(command, self._running().calls.add(_calling(answer)), at_eof)
-        elif isinstance(answer, list | tuple):
+        elif isinstance(answer, Sequence) and not isinstance(answer, bytes):
             rule = sayRule(command, answer)
         else:
             rule = sayRule(command, [usual if answer is None else answer])
@@ -235,7 +240,8 @@ class Misbehaviour:
         traceback: TracebackType | None,
     ) -> None:
         """End it; what it has done to a connection stays done."""
-        self._end()
+        with suppress(ServerError):  # it ends with its server, too
+            self._end()
 
 
 def _calling(answering: Answering) -> Callable[[dict[str, Any]], dict[str, Any] | None]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import eventually
 from serving import PATIENCE, ROOT, environment
 
 from sshecho.testing.faults.garbage import GARBAGE
@@ -86,8 +87,7 @@ def test_end_of_a_server_that_hangs(serve, option):
     """A server ends with status 0 though a client hangs there."""
     with serve("--fault", option) as server, server.connect() as connection:
         connection.sendall(b"user pass\r\n")
-        while not any("sees the fault" in said for said in server.lines):
-            pass
+        eventually(lambda: any("sees the fault" in said for said in server.lines))
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
 

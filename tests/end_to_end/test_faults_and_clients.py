@@ -253,6 +253,9 @@ def test_big_banner(sshecho, client, size):
     with sshecho.misbehave("big-banner", size):
         outcome = CLIENTS[client](sshecho, "hello")
     assert (outcome.output, outcome.status) == (b"hello\n", 0)
+    assert [event["fault"] for event in sshecho.events if event["event"] == "fault"] == [
+        f"big-banner={size}"
+    ]
     if client == "OpenSSH":
         assert len(outcome.error.removesuffix("\r\n")) <= size
         assert len(outcome.error) >= size

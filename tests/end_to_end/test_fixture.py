@@ -697,3 +697,18 @@ def test_marks_for_the_factory(run):
         """,
         passed=1,
     )
+
+
+def test_killed_at_the_end(run):
+    """A server that its test kills, and does not wait for, is replaced before the next test."""
+    run(
+        """
+        import signal
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(sshecho, number):
+            assert ssh(sshecho, "hello").stdout == b"hello\\n"
+            os.kill(sshecho._process.pid, signal.SIGKILL)
+        """,
+        passed=4,
+    )

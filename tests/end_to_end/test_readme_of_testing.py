@@ -60,7 +60,8 @@ def test_answers(sshecho):
     exec(ANSWERS, {"re": re, "sshecho": sshecho})
     with paramiko.SSHClient() as client:
         client.load_host_keys(str(sshecho.known_hosts))
-        client.connect(sshecho.host, sshecho.port, sshecho.user, sshecho.password)
+        login = {"password": sshecho.password, "look_for_keys": False}
+        client.connect(sshecho.host, sshecho.port, sshecho.user, allow_agent=False, **login)
 
         def run(command, typed=b""):
             stdin, stdout, stderr = client.exec_command(command)

@@ -1,5 +1,6 @@
 """A server for tests without pytest: how it is started, what keeps it from that, how it ends."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -475,4 +476,45 @@ def test_closed_while_somebody_waits():
     assert waiting.wait(PATIENCE)
     server.close()
     thread.join(PATIENCE)
-    assert re.match("the server is (gone|not running)", told[0])
+    assert re.match("the server is (gone|closed)", told[0])
+
+
+def test_look_across_a_reset(running):
+    """Whoever looks while another thread resets sees one time or the other, and no mixture."""
+    ended = threading.Event()
+    mixed = []
+
+    def look():
+        while not ended.is_set():
+            versions = {each.client_version for each in running.connections}
+            if len(versions) > 1:
+                mixed.append(versions)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for number in range(100):
+            running.reset()
+            with socket.create_connection((running.host, running.port)) as link:
+                link.sendall(f"SSH-2.0-{number}\r\n".encode())
+                link.recv(100)
+    finally:
+        ended.set()
+        looking.join()
+    assert mixed == []
+
+
+def test_in_a_fork(running):
+    """In a fork the server does not run, and can be started once more; the other goes on."""
+
+    def begin():
+        if running.running:
+            os._exit(1)
+        with running:
+            os._exit(0 if ssh(running, "hello").stdout == b"hello\n" else 2)
+
+    fork = multiprocessing.get_context("fork").Process(target=begin)
+    fork.start()
+    fork.join()
+    assert fork.exitcode == 0
+    assert ssh(running, "hello").stdout == b"hello\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -39,6 +40,7 @@ class Kept(Generic[_T]):
         self._isOver = isOver
         self.things: list[_T | None] = []
         self._seen: list[tuple[int, Seen]] = []  # and the version that brought it
+        self._changes: list[tuple[int, int]] = []  # versions, and the numbers of what they brought
         self._changing: list[int] = []
 
     def look(self, version: int) -> None:
@@ -55,8 +57,10 @@ class Kept(Generic[_T]):
             seen = self._read(thing)
             if number == len(self._seen):
                 self._seen.append((version, seen))
+                self._changes.append((version, number))
             elif seen != self._seen[number][1]:
                 self._seen[number] = version, seen
+                self._changes.append((version, number))
             if self._isOver(thing):
                 self.things[number] = None
             else:
@@ -64,8 +68,9 @@ class Kept(Generic[_T]):
 
     def since(self, version: int) -> Iterator[tuple[int, Seen]]:
         """Yield what has changed since a version: its number, and what was seen of it last."""
-        for number, (changed, seen) in enumerate(self._seen):
-            if changed > version:
+        for changed, number in self._changes[bisect(self._changes, (version + 1, -1)) :]:
+            last, seen = self._seen[number]
+            if last == changed:
                 yield number, seen
 
 
