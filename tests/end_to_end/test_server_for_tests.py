@@ -1,5 +1,6 @@
 """A server for tests without pytest: how it is started, what keeps it from that, how it ends."""
 
+import gc
 import multiprocessing
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -518,3 +520,40 @@ def test_in_a_fork(running):
     fork.join()
     assert fork.exitcode == 0
     assert ssh(running, "hello").stdout == b"hello\n"
+
+
+def test_left_open(tmp_path):
+    """Whoever ends without closing a server leaves none behind, nor its files."""
+    script = """if True:
+        from sshecho.testing import Server
+        server = Server().start()
+        print(server._process.pid, server.ssh_config.parent)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    pid, folder = done.stdout.split()
+    assert not Path(folder).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def test_let_go():
+    """A reset lets go of what was called, and what is closed of itself."""
+
+    def answer(session):
+        """Answer nothing."""
+
+    with Server() as server:
+        server.respond("hello", answer)
+        called = weakref.ref(answer)
+        del answer
+        gc.collect()
+        assert called() is not None
+        server.reset()
+        gc.collect()
+        assert called() is None
+    closed = weakref.ref(server)
+    del server
+    gc.collect()
+    assert closed() is None
