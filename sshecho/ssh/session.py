@@ -180,10 +180,11 @@ class SessionChannel(Channel):
         if self.session.pty is None:
             self.run(self._program)
         else:
-            self._terminal = self._newTerminal(self._program, self._greeting)
+            self._terminal = self.newTerminal(self._program, self._greeting)
             self.run(self._terminal)
 
-    def _newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
+    def newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
+        """Return what stands between the client and a program; may be overridden."""
         return Terminal(program, greeting, self.conn.transport.factory.clock)
 
     def ended(self) -> None:

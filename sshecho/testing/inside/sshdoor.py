@@ -193,7 +193,8 @@ class SeenSession(FaultySession):
         self.subsystem = onlyString(data).decode(errors="backslashreplace")
         return super().request_subsystem(data)
 
-    def _newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
+    def newTerminal(self, program: IProtocol, greeting: bytes) -> Terminal:
+        """Return a terminal with the prompt that the settings have."""
         house, settings = self.conn.transport.house, self.conn.transport.house.settings
         return Terminal(
             program, greeting, house.clock, settings.prompt, dumb=settings.dumb_terminal
