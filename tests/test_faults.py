@@ -378,6 +378,15 @@ def test_finished():
     assert delayed.clock.getDelayedCalls() == []
 
 
+def test_finished_after_a_mishap():
+    """What breaks at the end does not keep the rest from being done."""
+    delayed = Delayed(1)
+    delayed.late.do(lambda: 1 / 0)
+    delayed.do("b")
+    delayed.late.finish()
+    assert delayed.done == [(0, "b")]
+
+
 def test_much_waits():
     """When more than 64 KiB wait that is said, and when no more than that do."""
     delayed = Delayed(1)

@@ -320,3 +320,12 @@ def test_as_usual():
     door = FaultyDoor(limits=LIMITS).send(b"user pass\r\nHi\r\n").endInput()
     assert door.received == ACCEPTED + b"Hi\r\n"
     assert door.lose().isForgotten
+
+
+def test_slow_and_silent():
+    """Where all is slow, too, a client that says nothing has no more than its time to log in."""
+    door = FaultyDoor("slow=1")
+    door.wait(120)
+    assert not door.transport.aborted
+    door.wait(1)
+    assert door.transport.aborted

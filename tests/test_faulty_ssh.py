@@ -429,3 +429,16 @@ def test_slow_and_much():
     assert not wire.reading
     pair.wait(2)
     assert wire.reading
+
+
+def test_slow_and_silent():
+    """Where all is slow, too, a client that does nothing has no more than its time to log in."""
+    pair = FaultyPair("slow=1")
+    for _ in range(5):
+        pair.wait(1)
+    assert pair.server.isEncrypted("both")
+    pair.wait(116)  # 121 seconds since it began
+    assert not pair.server.closing
+    pair.wait(5)
+    assert pair.server.closing
+    assert pair.server.visit.why == "too slow to log in"

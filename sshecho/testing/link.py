@@ -125,7 +125,7 @@ class Calls:
     def clear(self) -> None:
         """Forget all callables, and what they have raised."""
         self._callables.clear()
-        self.failures.clear()
+        self.failures = []  # one that is called still is to do with what was before
 
     def _listen(self) -> None:
         with suppress(OSError), self._socket.makefile("rb") as calls:  # closed here
@@ -133,12 +133,12 @@ class Calls:
                 _inBackground(self._answer, *json.loads(line))
 
     def _answer(self, number: int, called: int, session: dict[str, Any]) -> None:
-        call = self._callables.get(called)
+        call, failures = self._callables.get(called), self.failures
         try:
             reply = None if call is None else call(session)
         except BaseException as error:  # told now: the client's test may end once it is answered
             traceback.print_exc()
-            self.failures.append(error)
+            failures.append(error)
             why = f"the callable that answers raised {type(error).__name__}: {error}"
             self._send(number, False, why)
         else:

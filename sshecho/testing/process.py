@@ -18,6 +18,7 @@ from sshecho.testing.link import Calls, Link
 _GRACE = 5.0
 """Seconds that the server has to end by itself."""
 _LONGEST_LOG = 1 << 20
+_LAST = 20  # lines that are told as its last words
 
 # The package is to be this very one; but what else lies beside it, or beside the tests, such as a
 # random.py, must not stand in for Python's own: so -P, and nothing is added to PYTHONPATH.
@@ -104,7 +105,7 @@ class Process:
             self._process.wait(_GRACE)
         status = self._process.returncode
         fate = f" (killed by {signal.Signals(-status).name})" if status and status < 0 else ""
-        log = self.log.strip()
+        log = "\n".join(self.log.splitlines()[-_LAST:])
         return f"{fate}; its last words:\n{log}" if log else fate
 
     def end(self) -> None:

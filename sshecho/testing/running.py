@@ -63,7 +63,7 @@ class RunningServer:
         self._owner = 0
         self._told: dict[str, Any] = {}
         self._log = ""
-        self._seen = Seen(lambda since: self._ask("see", since=since))
+        self._failures: list[BaseException] = []
 
     # From start to close.
 
@@ -82,6 +82,7 @@ class RunningServer:
         _checkPlace(self.host, self._wanted)
         self._process = Process()
         self._owner = os.getpid()
+        self._seen = Seen(lambda since: self._ask("see", since=since))
         atexit.register(self.close)
         try:
             self._open()
@@ -108,7 +109,7 @@ class RunningServer:
         process, self._process = self._process, None
         atexit.unregister(self.close)
         process.end()
-        self._log = process.log
+        self._log, self._failures = process.log, process.calls.failures
         told, self._told = self._told, {}
         if told:  # a process that was killed has left its files
             shutil.rmtree(Path(told["ssh_config"]).parent, ignore_errors=True)
@@ -125,7 +126,7 @@ class RunningServer:
     ) -> None:
         """Close it; if nothing else went wrong, see whether a callable did."""
         try:
-            if kind is None and self._process is not None:
+            if kind is None and os.getpid() == self._owner:
                 self.check()
         finally:
             self.close()
@@ -153,7 +154,7 @@ class RunningServer:
 
     def check(self) -> None:
         """Raise what a callable of `Server.respond` has raised, if any has since the last reset."""
-        failures = self._running().calls.failures
+        failures = self._failures if self._process is None else self._process.calls.failures
         if failures:
             raise failures.pop(0)
 

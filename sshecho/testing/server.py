@@ -198,8 +198,8 @@ class Server(RunningServer):
         Returns:
             What ends it as a context manager.
         """
-        self._ask("down")
-        return Misbehaviour(lambda: self._ask("up"))
+        number = self._ask("down")
+        return Misbehaviour(lambda: self._ask("up", number=number))
 
     def authorize(self, key: str | Path, user: str | None = None) -> None:
         """Let a user log in with one more key, until the next reset.

@@ -364,3 +364,43 @@ def test_question_of_a_callable(sshecho, ask):
     assert answers == [(b"done\n", b"Password: ", 0)]
     assert ask("su", b"secret\n") == (b"done\n", b"Password: ", 0)
     assert ask("su") == (b"", b"Password: no answer came\n", 1)
+
+
+def test_typed_ahead(sshecho, client):
+    """What is typed before its question comes is not shown; what comes behind waits its turn."""
+    thought = threading.Event()
+
+    def think(session):
+        thought.wait(PATIENCE)
+        return Answer("done\n", ask="Password: ", exit_status=0)
+
+    sshecho.respond("sudo", think)
+    channel = client.get_transport().open_session()
+    channel.get_pty()
+    channel.exec_command("sudo")
+    channel.sendall(b"hush\r")
+    sshecho.wait_for(lambda server: server.sessions[0].input == b"hush\r")
+    thought.set()
+    shown = channel.makefile().read()
+    assert b"hush" not in shown
+    assert shown.index(b"Password: ") < shown.index(b"done")
+
+
+def test_lines_behind_a_question(sshecho, client):
+    """At a shell the line behind an answer waits until that is given."""
+    sshecho.respond("enable", lambda session: Answer("on\n", ask="Password: "))
+    sshecho.respond("show", "shown\n")
+    sshecho.respond("exit", exit_status=0)
+    channel = client.get_transport().open_session()
+    channel.get_pty()
+    channel.invoke_shell()
+    channel.sendall(b"enable\rhush\rshow\rexit\r")
+    shown = channel.makefile().read()
+    assert shown.index(b"Password: ") < shown.index(b"on\r\n") < shown.index(b"shown\r\n")
+    assert b"hush" not in shown
+
+
+def test_long_answer_to_a_question(sshecho, ask):
+    """A line of any length is an answer."""
+    sshecho.respond("sudo", "done\n", ask="Password: ")
+    assert ask("sudo", b"p" * 70_000 + b"\n", end=False) == (b"done\n", b"Password: ", 0)

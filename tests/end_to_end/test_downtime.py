@@ -45,8 +45,36 @@ def test_reset(sshecho, doors):
     connect(sshecho).close()
 
 
-def test_twice(sshecho):
-    """Down twice is down; up once is up."""
+def test_reset_ends_all(sshecho):
+    """Without a block of its own an outage lasts until the next reset."""
     with sshecho.down():
         sshecho.down()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((sshecho.host, sshecho.port))
+    sshecho.reset()
     connect(sshecho).close()
+
+
+def test_nested(sshecho):
+    """A server that is down twice is up when both are over."""
+    with sshecho.down():
+        with sshecho.down():
+            pass
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((sshecho.host, sshecho.port))
+    connect(sshecho).close()
+
+
+def test_taken_meanwhile(sshecho_factory):
+    """Of a server whose port somebody else has taken that is said; it is up once that is over."""
+    server = sshecho_factory()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        outage = server.down()
+        taken.bind((server.host, server.line_port))
+        taken.listen()
+        with pytest.raises(ValueError, match=r"line_port=\d+ at 127.0.0.1: Address already in use"):
+            outage.__exit__(None, None, None)
+    server.reset()
+    for port in (server.port, server.line_port):
+        socket.create_connection((server.host, port)).close()

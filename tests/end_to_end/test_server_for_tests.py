@@ -81,7 +81,6 @@ def test_out_of_time(after):
         lambda: server.misbehave("slow=1"),
         lambda: server.authorize("key"),
         server.down,
-        server.check,
         server.reset,
     ):
         with pytest.raises(ServerError, match="is closed" if after else "use it in a with stat"):

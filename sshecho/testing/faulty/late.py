@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
 
 _MOST = 1 << 16  # bytes that may wait before no more are read
 
@@ -51,7 +54,10 @@ class Late:
             self._next = None
         while self._waiting:
             _, work, _ = self._waiting.popleft()
-            work()
+            try:
+                work()
+            except Exception:
+                _log.failure("What was late could not be done")
 
     def _hold(self, size: int) -> None:
         before, self._held = self._held, self._held + size

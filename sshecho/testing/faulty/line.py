@@ -78,9 +78,13 @@ class FaultyLine(LineLogin):
             self.readOn()
 
     def timeoutConnection(self) -> None:
-        """Take as long as it takes to log in where all is slow on purpose."""
-        if self._session is not None or self.closing or not self._delay():
+        """Give a client that does something its time to log in anew, where all is slow."""
+        now, delay = self._clock.seconds(), self._delay()
+        left = self._moved + self._limits.loginGrace + delay - now
+        if self._session is not None or self.closing or not delay or left <= 0:
             super().timeoutConnection()
+        else:
+            self.setTimeout(left)
 
     def readConnectionLost(self) -> None:
         """The client sends no more: it is told so as late, and whoever hangs, hangs until then."""

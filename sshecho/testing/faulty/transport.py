@@ -74,9 +74,13 @@ class FaultyTransport(Transport):
             self.readOn()
 
     def timeoutConnection(self) -> None:
-        """Take as long as it takes to log in where all is slow on purpose."""
-        if self._loggedIn or self.closing or not self._delay():
+        """Give a client that does something its time to log in anew, where all is slow."""
+        now, delay = self.factory.clock.seconds(), self._delay()
+        left = self.heard + self.limits.loginGrace + delay - now
+        if self._loggedIn or self.closing or not delay or left <= 0:
             super().timeoutConnection()
+        else:
+            self.setTimeout(left)
 
     def greet(self) -> None:
         """Say who we are, unless a fault has other plans."""

@@ -62,7 +62,7 @@ class Dictated(Echo):
         """Echo it; but at a terminal a line is a command."""
         session = self.link.session
         if self._asked is not None or session.command is not None:
-            self._typed = (self._typed + data)[:_LONGEST]
+            self._keep(data)
             self._takeLine()
             return
         rule = None if session.pty is None else self._rules.find(data.removesuffix(b"\n"))
@@ -135,11 +135,19 @@ class Dictated(Echo):
         self.link.setPrompt(before)
         return answered
 
+    def _keep(self, data: bytes) -> None:
+        """Keep what has come for a question; of a line that is too long, that it has ended."""
+        typed = self._typed + data
+        more = typed[_LONGEST:]
+        self._typed = typed[:_LONGEST] + (b"\n" if b"\n" in more else b"")
+
     def _takeLine(self) -> None:
         """Answer our question with the next line, which may have come before, or with the end."""
         _, newline, rest = self._typed.partition(b"\n")
         if self._asked is not None and (newline or self._ended):
             asked, self._asked, self._typed = self._asked, None, rest
+            if self.link.session.command is None:
+                self.link.pauseProducing()  # the next line is not to overtake the answer
             asked.callback(bool(newline))
 
     async def _answerCommand(self, rule: Rule) -> None:
@@ -148,7 +156,7 @@ class Dictated(Echo):
         elif isinstance(self.link, Terminal):
             self.link.pauseProducing()  # what is typed may be an answer, which is not to be shown
         reply = await rule.reply(self._rules.dictate, self.link.session)
-        if isinstance(self.link, Terminal):
+        if isinstance(self.link, Terminal) and (reply is None or reply.ask is None):
             self.link.resumeProducing()
         if reply is None:
             self._echoCommand()

@@ -29,7 +29,6 @@ from sshecho.probe.sshclient import Client
 from sshecho.probe.target import Target
 from sshecho.service.gate import Gate
 from sshecho.service.listening import AnyFactory
-from sshecho.service.visit import Visit
 from sshecho.ssh.algorithms import Policy
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
@@ -149,15 +148,22 @@ class House:
         """
         if self._doors:
             return
-        self._port = self._listen("port", self._port, self._ssh)
-        self._linePort = self._listen("line_port", self._linePort, self._line)
+        try:
+            self._port = self._listen("port", self._port, self._ssh)
+            self._linePort = self._listen("line_port", self._linePort, self._line)
+        except ValueError:
+            Deferred.fromCoroutine(self._close())
+            raise
 
     async def goDown(self) -> None:
         """Listen no more, and cut off who is here."""
+        await self._close()
+        await self._empty("the server is down")
+
+    async def _close(self) -> None:
         doors, self._doors = self._doors, []
         for door in doors:
             await maybeDeferred(door.stopListening)
-        await self._empty("the server is down")
 
     def _listen(self, what: str, port: int, factory: AnyFactory) -> int:
         """Listen at a port, and return its number."""
@@ -208,14 +214,14 @@ class House:
 
     async def _empty(self, why: str) -> None:
         """Have everybody leave, those too who have connected and are not let in yet."""
-        cut: set[Visit] = set()
-        await self._turn()
-        while self._gate.visits:
-            for visit in set(self._gate.visits) - cut:
-                cut.add(visit)
+        for _ in range(2):  # and no more often: clients may come again and again
+            await self._turn()
+            here = set(self._gate.visits)
+            for visit in here:
                 if visit.guest is not None:
                     visit.guest.cut(why)
-            await self._turn()
+            while here & set(self._gate.visits):
+                await self._turn()
 
     def _turn(self) -> Deferred[None]:
         """Wait until the reactor has looked at its sockets once, of which some are let in then."""

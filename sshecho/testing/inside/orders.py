@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
@@ -31,13 +32,14 @@ class Orders:
     def __init__(self, house: House) -> None:
         self._house = house
         self._faults: dict[int, Order] = {}
+        self._outages: set[int] = set()
         self._count = 0
         self._known: Mapping[str, Callable[..., object]] = {
             "start": house.start,
             "see": house.recorder.see,
-            "reset": house.reset,
-            "down": house.goDown,
-            "up": house.goUp,
+            "reset": self._reset,
+            "down": self._down,
+            "up": self._up,
             "authorize": house.authorize,
             "respond": house.rules.add,
             "misbehave": self._misbehave,
@@ -55,6 +57,25 @@ class Orders:
         if not reason.check(ValueError):
             _log.failure("An order could not be carried out", reason)
         self.link.send(number, False, reason.getErrorMessage())
+
+    async def _down(self) -> int:
+        """Be down, and return the number of this outage."""
+        self._count += 1
+        self._outages.add(self._count)
+        number = self._count
+        await self._house.goDown()
+        return number
+
+    def _up(self, number: int) -> None:
+        """Have an outage be over; the server is up once all are."""
+        self._outages.discard(number)
+        if not self._outages:
+            self._house.goUp()
+
+    async def _reset(self, options: Mapping[str, Any]) -> None:
+        await self._house.reset(options)
+        self._outages.clear()
+        self._faults.clear()
 
     def _misbehave(self, fault: str, user: str | None, connections: int | None) -> int:
         """Put a fault in force, and return its number.
