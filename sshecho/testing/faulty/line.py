@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
@@ -17,9 +15,10 @@ from sshecho.service.visit import Visit
 from sshecho.testing.faults.fault import Fault
 from sshecho.testing.faulty.inforce import InForce, cut
 from sshecho.testing.faulty.late import Late
+from sshecho.testing.faulty.misbehaving import Misbehaving
 
 
-class FaultyLine(LineLogin):
+class FaultyLine(Misbehaving, LineLogin):
     """Shows the faults that are in force for its connection, of those that a line can have.
 
     Args:
@@ -44,11 +43,6 @@ class FaultyLine(LineLogin):
         self.user: bytes | None = None
         self.own: list[Fault] = []
 
-    @property
-    def faults(self) -> Iterator[Fault]:
-        """The faults to show now."""
-        return self._inForce.of(self)
-
     def connectionMade(self) -> None:
         """Begin, unless a fault has other plans."""
         self._inForce.enters(self)
@@ -67,15 +61,6 @@ class FaultyLine(LineLogin):
     def _takeLate(self, data: bytes) -> None:
         if not self._hangs:
             super().dataReceived(data)
-
-    def _delay(self) -> float:
-        return sum(each.delay for each in self.faults)
-
-    def _pace(self, much: bool) -> None:
-        if much:
-            self.transport.pauseProducing()
-        else:
-            self.readOn()
 
     def timeoutConnection(self) -> None:
         """Give a client that does something its time to log in anew, where all is slow."""
@@ -123,9 +108,6 @@ class FaultyLine(LineLogin):
     def _run(self, session: LineSession, avatar: IProtocolAvatar) -> None:
         if not self._reaches("session"):
             super()._run(session, avatar)
-
-    def _reaches(self, stage: str) -> bool:
-        return any(fault.reaches(self, stage) for fault in self.faults)
 
     def send(self, data: bytes) -> None:
         """Send a session's data, as far as faults let it."""

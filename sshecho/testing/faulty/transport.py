@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from twisted.conch.ssh.common import NS
@@ -19,6 +19,7 @@ from sshecho.testing.faults.fault import Fault
 from sshecho.testing.faulty.hostkeys import impostors
 from sshecho.testing.faulty.inforce import InForce
 from sshecho.testing.faulty.late import Late
+from sshecho.testing.faulty.misbehaving import Misbehaving
 from sshecho.wire import Reader
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _PROGRAMS = (b"shell", b"exec", b"subsystem")
 
 
-class FaultyTransport(Transport):
+class FaultyTransport(Misbehaving, Transport):
     """Shows the faults that are in force for its connection.
 
     Args:
@@ -48,11 +49,6 @@ class FaultyTransport(Transport):
         self.own: list[Fault] = []
         self.mistake = ""
 
-    @property
-    def faults(self) -> Iterator[Fault]:
-        """The faults to show now."""
-        return self._inForce.of(self)
-
     def connectionMade(self) -> None:
         """Begin, as late as things are done here."""
         self._queue = Late(self.factory.clock, self._delay, self._pace)
@@ -63,15 +59,6 @@ class FaultyTransport(Transport):
         """Do first what is late: all of that has come."""
         self._queue.finish()
         super().connectionLost(reason)
-
-    def _delay(self) -> float:
-        return sum(each.delay for each in self.faults)
-
-    def _pace(self, much: bool) -> None:
-        if much:
-            self.transport.pauseProducing()
-        else:
-            self.readOn()
 
     def timeoutConnection(self) -> None:
         """Give a client that does something its time to log in anew, where all is slow."""
@@ -135,9 +122,6 @@ class FaultyTransport(Transport):
     def plainName(self, name: bytes) -> bytes:
         """Return a user's name without the faults that are chosen in it."""
         return self._inForce.split(name)[0]
-
-    def _reaches(self, stage: str) -> bool:
-        return any(fault.reaches(self, stage) for fault in self.faults)
 
     # What faults do.
 
