@@ -231,7 +231,7 @@ class Visit:
         name = "somebody" if user is None else userName(user)
         text = f"{name} denied by {method} from {self.peer}{because(why)}"
         more = {} if checked else {"checked": False}
-        self.tell("login.denied", text, **_login(user, method, key), why=escape(why), **more)
+        self.tell("login.denied", text, **loginFields(user, method, key), why=escape(why), **more)
 
     def entered(self, user: bytes, method: str, key: KeyName | None = None) -> None:
         """Tell of a login."""
@@ -239,7 +239,7 @@ class Visit:
         self.belongsTo(userName(user), plainName(user))
         self._gate.loggedIn(self)
         text = f"{self.name} logged in by {method} from {self.peer}"
-        self.tell("login.ok", text, **_login(user, method, key))
+        self.tell("login.ok", text, **loginFields(user, method, key))
 
     def belongsTo(self, name: str, user: str) -> None:
         """Keep who has logged in.
@@ -346,7 +346,8 @@ def _sourceOf(host: str) -> str:
     return "::1" if ip.is_loopback else f"{IPv6Address(int(ip) >> 64 << 64)}/64"
 
 
-def _login(user: bytes | None, method: str, key: KeyName | None) -> dict[str, object]:
+def loginFields(user: bytes | None, method: str, key: KeyName | None) -> dict[str, object]:
+    """Return what the audit log keeps of a try to log in; see `Visit.denied`."""
     name = None if user is None else plainName(user)
     found: dict[str, object] = {"user": name, "method": method}
     if key is not None:

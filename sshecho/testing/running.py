@@ -22,13 +22,7 @@ _HIGHEST_PORT = 65535
 class RunningServer:
     """A server in a process of its own, on loopback; it is there from `start` to `close`.
 
-    It may be used from any thread.
-
-    Attributes:
-        host, port, line_port: where it listens.
-        user, password: who may log in.
-        options: how it is at present: what it was made with, and what its test or its last reset
-            has in place of that.
+    It may be used from any thread. `sshecho.testing.Server` tells of its attributes.
     """
 
     def __init__(

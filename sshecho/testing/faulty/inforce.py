@@ -120,7 +120,7 @@ class InForce:
         if not self._byUserName or _MARK not in text:
             return name, [], ""
         user, *words = text.split(_MARK)
-        while words and words[0].partition("=")[0] not in _NAMES:
+        while words and not _isFault(words[0]):
             user += _MARK + words.pop(0)
         faults: list[Fault] = []
         mistake = ""
@@ -142,9 +142,18 @@ def cut(faults: Iterable[Fault], connection: Connection, size: int) -> tuple[int
     return allowed, cause
 
 
-def choosesFaults(name: str) -> bool:
-    """Return whether faults are chosen in a user's name."""
-    return any(word.partition("=")[0] in _NAMES for word in name.split(_MARK)[1:])
+def checkUser(name: str) -> None:
+    """See to it that a user can be called so where clients choose faults by name.
+
+    Raises:
+        ValueError: when faults are chosen in the name.
+    """
+    if any(map(_isFault, name.split(_MARK)[1:])):
+        raise ValueError(f"{name!r} can't be a user's name: behind the + stands a fault")
+
+
+def _isFault(word: str) -> bool:
+    return word.partition("=")[0] in _NAMES
 
 
 _NAMES = {kind.name for kind in KINDS}

@@ -37,6 +37,7 @@ class FaultyLine(Misbehaving, LineLogin):
         self, inForce: InForce, portal: Portal, clock: IReactorTime, visit: Visit, limits: Limits
     ) -> None:
         super().__init__(portal, clock, visit, limits)
+        self.visit = visit
         self._inForce = inForce
         self._hangs = False
         self._queue = Late(clock, self._delay, self._pace)
@@ -54,19 +55,10 @@ class FaultyLine(Misbehaving, LineLogin):
         self._queue.finish()
         super().connectionLost(reason)
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take what has come, as late as things are done here."""
-        self._queue.do(lambda: self._takeLate(data), len(data))
-
-    def _takeLate(self, data: bytes) -> None:
-        if not self._hangs:
-            super().dataReceived(data)
-
     def timeoutConnection(self) -> None:
         """Give a client that does something its time to log in anew, where all is slow."""
-        now, delay = self._clock.seconds(), self._delay()
-        left = self._moved + self._limits.loginGrace + delay - now
-        if self._session is not None or self.closing or not delay or left <= 0:
+        left = self._timeLeft(self._limits.loginGrace, self._moved, self._clock.seconds())
+        if self._session is not None or self.closing or not left:
             super().timeoutConnection()
         else:
             self.setTimeout(left)
@@ -98,11 +90,10 @@ class FaultyLine(Misbehaving, LineLogin):
             return
         if self._reaches("auth"):
             return
-        for fault in self.faults:
-            if fault.denies():
-                self.tellFault(fault)
-                self._deny(user, f"the fault {fault}")
-                return
+        why = self.denial()
+        if why:
+            self._deny(user, why)
+            return
         await super()._login(self.user + space + password)
 
     def _run(self, session: LineSession, avatar: IProtocolAvatar) -> None:
@@ -122,10 +113,6 @@ class FaultyLine(Misbehaving, LineLogin):
             self.drop(str(fault))
 
     # What faults do.
-
-    def tellFault(self, fault: Fault) -> None:
-        """Tell that a fault was seen."""
-        self._visit.tell("fault", f"{self._visit.peer} sees the fault {fault}", fault=str(fault))
 
     def hang(self) -> None:
         """Answer nothing any more."""

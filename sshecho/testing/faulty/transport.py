@@ -62,9 +62,9 @@ class FaultyTransport(Misbehaving, Transport):
 
     def timeoutConnection(self) -> None:
         """Give a client that does something its time to log in anew, where all is slow."""
-        now, delay = self.factory.clock.seconds(), self._delay()
-        left = self.heard + self.limits.loginGrace + delay - now
-        if self._loggedIn or self.closing or not delay or left <= 0:
+        now = self.factory.clock.seconds()
+        left = self._timeLeft(self.limits.loginGrace, self.heard, now)
+        if self._loggedIn or self.closing or not left:
             super().timeoutConnection()
         else:
             self.setTimeout(left)
@@ -76,14 +76,6 @@ class FaultyTransport(Misbehaving, Transport):
     def _greet(self) -> None:
         if not self.closing and not self._reaches("version"):
             super().greet()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Handle what has come, as late as things are done here."""
-        self._queue.do(lambda: self._takeLate(data), len(data))
-
-    def _takeLate(self, data: bytes) -> None:
-        if not self._hangs:
-            super().dataReceived(data)
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
         """Handle a message, unless a fault strikes at it."""
@@ -124,10 +116,6 @@ class FaultyTransport(Misbehaving, Transport):
         return self._inForce.split(name)[0]
 
     # What faults do.
-
-    def tellFault(self, fault: Fault) -> None:
-        """Tell that a fault was seen."""
-        self.visit.tell("fault", f"{self.visit.peer} sees the fault {fault}", fault=str(fault))
 
     def hang(self) -> None:
         """Answer nothing any more; read on, to hear when the client leaves."""

@@ -46,9 +46,7 @@ class FaultyUserAuth(UserAuth):
         shown = isinstance(credentials, PublicKey) and credentials.signature is None
         if self.transport.mistake:
             raise UnauthorizedLogin(self.transport.mistake)
-        if not shown:
-            for fault in self.transport.faults:
-                if fault.denies():
-                    self.transport.tellFault(fault)
-                    raise UnauthorizedLogin(f"the fault {fault}")
+        why = "" if shown else self.transport.denial()
+        if why:
+            raise UnauthorizedLogin(why)
         return await super().login(request, credentials)

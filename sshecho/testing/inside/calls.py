@@ -34,7 +34,7 @@ class Calls:
         self._count = 0
 
     def __call__(self, called: int, session: Session) -> Deferred[Mapping[str, Any] | None]:
-        """Have a callable answer; see `sshecho.testing.inside.dictation.Dictate`."""
+        """Have a callable answer; see `sshecho.testing.inside.rules.Dictate`."""
         self._count += 1
         answer = self._waiting[self._count] = Deferred()
         self.link.send(self._count, called, self._recorder.seenOfSession(session))

@@ -33,7 +33,7 @@ from sshecho.ssh.algorithms import Policy
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.factory import EchoSSHFactory
 from sshecho.testing import oldalgorithms
-from sshecho.testing.faulty.inforce import InForce, Order, choosesFaults
+from sshecho.testing.faulty.inforce import InForce, Order, checkUser
 from sshecho.testing.inside.calls import Calls
 from sshecho.testing.inside.dictation import Dictated
 from sshecho.testing.inside.hostkeys import hostKeysFor
@@ -107,7 +107,7 @@ class House:
     async def start(
         self, host: str, port: int, line_port: int, user: str, password: str
     ) -> Mapping[str, object]:
-        """Open the doors, log in, and see an echo.
+        """Open the doors, log in, and see an echo; for the test a reset is to follow.
 
         Args:
             host: an address of loopback.
@@ -122,15 +122,13 @@ class House:
         Raises:
             ValueError: when that can't be done; the text says why.
         """
-        if choosesFaults(user):
-            raise ValueError(f"{user!r} can't be a user's name: behind the + stands a fault")
+        checkUser(user)
         self._host, self._user, self._password = host, user, password
         self._port, self._linePort = port, line_port
         self.goUp()
         self.papers.writeConfiguration(host, self._port, user)
         self._apply(self.settings)
         await self._seeEcho()
-        await self.reset({})
         return {
             "port": self._port,
             "line_port": self._linePort,

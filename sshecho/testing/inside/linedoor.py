@@ -31,8 +31,7 @@ class SeenLineSession(LineSession):
 
     def dataReceived(self, data: bytes) -> None:
         """Keep the first of it, and pass it on."""
-        most = self.line.house.settings.kept_input
-        self.input += data[: max(0, most - len(self.input))]
+        self.input = self.line.house.settings.kept(self.input, data)
         super().dataReceived(data)
 
 
@@ -44,7 +43,6 @@ class SeenLine(FaultyLine):
     def __init__(self, house: House, *arguments: Any) -> None:  # noqa: ANN401 - as LineLogin's
         super().__init__(house.inForce, *arguments)
         self.house = house
-        self.visit = self._visit
 
     def connectionMade(self) -> None:
         """Begin."""

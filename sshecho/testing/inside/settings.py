@@ -17,7 +17,7 @@ from sshecho.testing import oldalgorithms
 from sshecho.testing.algorithms import ALGORITHMS
 from sshecho.testing.faults import parseFault
 from sshecho.testing.faults.fault import Fault
-from sshecho.testing.faulty.inforce import choosesFaults
+from sshecho.testing.faulty.inforce import checkUser
 from sshecho.testing.inside.papers import checkKey, checkName
 
 AUTH_METHODS = ("publickey", "password", "keyboard-interactive", "none")
@@ -86,6 +86,10 @@ class Settings:
     authorized_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(keepalive=None))
+
+    def kept(self, before: bytes, data: bytes) -> bytes:
+        """Return a session's input with what has come now, as far as it is kept."""
+        return before + data[: max(0, self.kept_input - len(before))]
 
 
 def readSettings(options: Mapping[str, Any]) -> Settings:
@@ -206,8 +210,7 @@ def _users(value: Any) -> Mapping[str, str]:  # noqa: ANN401
 
 
 def _user(name: Any) -> str:  # noqa: ANN401
-    if choosesFaults(_text(name)):
-        raise ValueError(f"{name!r} can't be a user's name: behind the + stands a fault")
+    checkUser(_text(name))
     return _text(name)
 
 

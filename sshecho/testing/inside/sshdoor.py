@@ -11,7 +11,8 @@ from twisted.conch.ssh.userauth import MSG_USERAUTH_FAILURE
 from twisted.cred.credentials import ICredentials
 from twisted.internet.interfaces import IProtocol
 
-from sshecho.people import plainName, userName
+from sshecho.people import userName
+from sshecho.service.visit import loginFields
 from sshecho.ssh.algorithms import USER_ALGORITHMS
 from sshecho.ssh.avatar import SSHAvatar
 from sshecho.ssh.loginrequest import LoginRequest
@@ -112,14 +113,12 @@ class SeenUserAuth(FaultyUserAuth):
         if not isinstance(error, MoreNeeded):
             await super()._refuse(request, error)
             return
-        user, key = self._plain(request).user, request.attempt.key
+        user, attempt = self._plain(request).user, request.attempt
         self.transport.visit.tell(
             "login.partial",
-            f"{userName(user)} was right by {request.attempt.method}: {error}",
-            user=plainName(user),
-            method=request.attempt.method,
+            f"{userName(user)} was right by {attempt.method}: {error}",
+            **loginFields(user, attempt.method, attempt.key),
             why=str(error),
-            **({} if key is None else {"key": key.fingerprint, "key_type": key.type}),
         )
         methods = NS(b",".join(self._methods))
         self.transport.sendPacket(MSG_USERAUTH_FAILURE, methods + b"\1")
@@ -179,8 +178,7 @@ class SeenSession(FaultySession):
 
     def dataReceived(self, data: bytes) -> None:
         """Keep the first of it, and pass it on."""
-        most = self.conn.transport.house.settings.kept_input
-        self.input += data[: max(0, most - len(self.input))]
+        self.input = self.conn.transport.house.settings.kept(self.input, data)
         super().dataReceived(data)
 
     def eofReceived(self) -> None:
