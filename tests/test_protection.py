@@ -56,6 +56,28 @@ def unseal(protection, sequence, packet):
     return length, protection.open(sequence, packet)
 
 
+def goesRound(cipher, mac, sizes):
+    """See that packets of these sizes are opened as they were sealed, with the last numbers."""
+    sealing, opening = fresh(cipher, mac), fresh(cipher, mac)
+    for sequence, size in enumerate(sizes, start=(1 << 32) - len(sizes)):
+        length, body = framed(sealing, size, random.Random(size).randbytes(1))
+        packet = seal(sealing, sequence, length, body)
+        assert len(packet) == 4 + len(body) + sealing.tag
+        assert body not in packet
+        assert unseal(opening, sequence, packet) == (len(body), body)
+
+
+def unchanged(cipher, mac):
+    """Return a packet of which it was seen that it is refused with any bit changed."""
+    packet = seal(fresh(cipher, mac), 3, *framed(fresh(cipher, mac), 24))
+    assert not refused(fresh(cipher, mac), 3, packet)
+    for at in range(len(packet) * 8):
+        changed = bytearray(packet)
+        changed[at // 8] ^= 1 << at % 8
+        assert refused(fresh(cipher, mac), 3, bytes(changed)), at
+    return packet
+
+
 def refused(protection, sequence, packet):
     """Return whether a packet is taken for one that was changed."""
     try:
@@ -152,25 +174,13 @@ def test_all_recorded():
 @pytest.mark.parametrize(("cipher", "mac"), SUITES)
 def test_round_trip(cipher, mac):
     """What was sealed is opened, packet after packet, of any size, whatever its number."""
-    sealing, opening = fresh(cipher, mac), fresh(cipher, mac)
-    sizes = [*range(12, 300, 7), 1024, 34900, 12]
-    for sequence, size in enumerate(sizes, start=(1 << 32) - len(sizes)):
-        length, body = framed(sealing, size, random.Random(size).randbytes(1))
-        packet = seal(sealing, sequence, length, body)
-        assert len(packet) == 4 + len(body) + sealing.tag
-        assert body not in packet
-        assert unseal(opening, sequence, packet) == (len(body), body)
+    goesRound(cipher, mac, [*range(12, 300, 7), 1024, 34900, 12])
 
 
 @pytest.mark.parametrize(("cipher", "mac"), SUITES)
 def test_changed(cipher, mac):
     """A packet of which any bit was changed is refused, and so is one under other keys."""
-    packet = seal(fresh(cipher, mac), 3, *framed(fresh(cipher, mac), 24))
-    assert not refused(fresh(cipher, mac), 3, packet)
-    for at in range(len(packet) * 8):
-        changed = bytearray(packet)
-        changed[at // 8] ^= 1 << at % 8
-        assert refused(fresh(cipher, mac), 3, bytes(changed)), at
+    packet = unchanged(cipher, mac)
     other = protect(cipher, mac, lambda kind, size: bytes(size))
     assert refused(other, 3, packet)
 
